@@ -1,0 +1,238 @@
+# moult: build, test, install. One Makefile, no recursion; `make help` lists the targets.
+
+VERSION   := 0.1.0
+BUILD     ?= build
+PREFIX    ?= /usr/local
+BINDIR    ?= $(PREFIX)/bin
+LIBDIR    ?= $(PREFIX)/lib
+INCDIR    ?= $(PREFIX)/include
+MANDIR    ?= $(PREFIX)/share/man
+LIBEXECDIR ?= $(PREFIX)/libexec/moult
+SYSCONFDIR ?= /etc
+PYTHON    ?= /usr/bin/python3
+TEST_JOBS ?= 4
+TESTS     ?= unit client e2e
+
+# CC, CFLAGS, CPPFLAGS and LDFLAGS belong to whoever builds; ours are appended.
+CFLAGS ?= -O2 -g
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wcast-qual -Wconversion -Wsign-conversion -Wswitch-enum -Wvla -Wwrite-strings \
+	-Wformat=2 -Wimplicit-fallthrough
+
+# Hardening of the OpenSSF compiler options guide; each is probed, so that an older compiler
+# builds with what it has.
+HARDEN_C := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+	-fcf-protection=full -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks \
+	-fno-strict-overflow -fno-strict-aliasing -fPIE
+HARDEN_L := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen -Wl,--as-needed
+
+# `make SAN=address,undefined ...` builds the same with sanitizers, in a directory of its own.
+ifdef SAN
+BUILD := build-san
+HARDEN_C := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE
+HARDEN_L := -fsanitize=$(SAN) -pie
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all help deps demo test tests san lint tables format install uninstall clean FORCE
+all: $(BUILD)/moult-monitor $(BUILD)/moult-executor $(BUILD)/moult \
+	$(BUILD)/libmoult.a $(BUILD)/libmoult.so.0
+
+help:
+	@echo 'make            build into $(BUILD)/, runnable from there'
+	@echo 'make deps       install the Debian packages that are missing (apt-get, as root)'
+	@echo 'make demo       a real update, shown step by step'
+	@echo 'make test       every test (TESTS=... for a part: unit, client, e2e, or paths of pytest)'
+	@echo 'make san        the tests on a build with AddressSanitizer and UBSan'
+	@echo 'make lint       warnings as errors on gcc and clang, format, cppcheck, clang-tidy'
+	@echo 'make tables     print the messages and rule tables that SECURITY.md holds'
+	@echo 'make install    PREFIX=$(PREFIX) DESTDIR= (also: uninstall, clean)'
+
+# ---- packages ---------------------------------------------------------------------------------
+
+deps:
+	@sh tests/deps.sh
+
+# ---- flags, probed once ------------------------------------------------------------------------
+
+# What the wire's two ends must agree on: both binaries carry the hash of the shared headers.
+WIRE_ID := $(shell cat include/wire.h include/file.h include/version.h | sha256sum | cut -c1-12)
+
+OURS := -std=c11 -D_GNU_SOURCE -Iinclude -DMOULT_VERSION='"$(VERSION)"' \
+	-DMOULT_BUILD='"$(VERSION)-$(WIRE_ID)"' -DMOULT_LIBEXECDIR='"$(LIBEXECDIR)"' \
+	-DMOULT_SYSCONFDIR='"$(SYSCONFDIR)"' $(WARNINGS) $(EXTRA)
+
+FLAGS_KEY := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(OURS) $(HARDEN_C) $(HARDEN_L)
+
+$(BUILD)/flags.mk: FORCE
+	@mkdir -p $(@D)
+	@if [ "$$(cat $(BUILD)/flags.key 2>/dev/null)" != "$$(printf '%s' '$(subst ','\'',$(FLAGS_KEY))')" ]; then \
+		ok() { echo 'int main(void){return 0;}' | \
+			$(CC) $(CFLAGS) -Werror $$1 $$2 -x c - -o $(BUILD)/probe $$2 2>/dev/null; }; \
+		c=; for f in $(HARDEN_C); do ok $$f && c="$$c $$f"; done; \
+		l=; for f in $(HARDEN_L); do ok -fPIE $$f && l="$$l $$f"; done; \
+		rm -f $(BUILD)/probe; \
+		printf 'HARD_C :=%s\nHARD_L :=%s\n' "$$c" "$$l" > $@; \
+		printf '%s' '$(subst ','\'',$(FLAGS_KEY))' > $(BUILD)/flags.key; fi
+
+ifneq ($(filter-out help deps lint test san demo format uninstall clean,$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/flags.mk
+endif
+
+COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) $(OURS) $(HARD_C) -MMD -MP
+LINK    = $(CC) $(CFLAGS) $(HARD_C) $(LDFLAGS) $(HARD_L)
+
+# ---- rooms: a room sees include/ and itself, nothing else --------------------------------------
+
+SHARED := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shared/*.c))
+PARENT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard parent/*.c))
+CHILD  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard child/*.c))
+COMMAND := $(filter-out $(BUILD)/client/libmoult.o,$(patsubst %.c,$(BUILD)/%.o,$(wildcard client/*.c)))
+
+$(BUILD)/shared/%.o: shared/%.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_SHARED -c $< -o $@
+$(BUILD)/parent/%.o: parent/%.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_PARENT -Iparent -c $< -o $@
+$(BUILD)/child/%.o: child/%.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_CHILD -Ichild -I$(BUILD)/child -c $< -o $@
+$(BUILD)/client/%.o: client/%.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_CLIENT -Iclient -c $< -o $@
+
+# The Python runner of migrations lives in the executor as text: no path to guard.
+$(BUILD)/child/migrate_py.h: child/migrate.py
+	@mkdir -p $(@D)
+	@{ printf 'static const char migrate_py[] =\n'; \
+	   sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/\t"/' -e 's/$$/\\n"/' $<; printf ';\n'; } > $@
+$(BUILD)/child/commands.o: $(BUILD)/child/migrate_py.h
+
+$(BUILD)/libshared.a: $(SHARED)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/moult-monitor: $(PARENT) $(BUILD)/libshared.a
+	$(LINK) $(PARENT) $(BUILD)/libshared.a -lhiredis -ljansson $(SHARED_LIBS) -o $@
+$(BUILD)/moult-executor: $(CHILD) $(BUILD)/libshared.a
+	$(LINK) $(CHILD) $(BUILD)/libshared.a -ljansson $(SHARED_LIBS) -o $@
+$(BUILD)/moult: $(COMMAND) $(BUILD)/libmoult.a $(BUILD)/libshared.a
+	$(LINK) $^ -lhiredis -ljansson $(SHARED_LIBS) -o $@
+
+$(BUILD)/libmoult.pic.o: client/libmoult.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_CLIENT -Iclient -fPIC -c $< -o $@
+$(BUILD)/libmoult.a: $(BUILD)/client/libmoult.o
+	@rm -f $@
+	$(AR) rcs $@ $^
+# A library may be loaded at run time, so without -z nodlopen; it exports what its map names.
+LIB_L = $(filter-out %nodlopen,$(filter -Wl% -fsanitize%,$(HARD_L)))
+$(BUILD)/libmoult.so.0: $(BUILD)/libmoult.pic.o client/libmoult.map
+	$(CC) $(CFLAGS) $(LDFLAGS) $(LIB_L) -shared -Wl,-soname,libmoult.so.0 \
+		-Wl,--version-script=client/libmoult.map $< -o $@
+	@ln -sf libmoult.so.0 $(BUILD)/libmoult.so
+
+# ---- tests -------------------------------------------------------------------------------------
+
+SHARED_LIBS := -lseccomp -linih -lbsd -lmd
+UNIT_SHARED := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/shared/test_*.c))
+UNIT_PARENT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/parent/*.c))
+UNIT_CHILD  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/child/*.c))
+UNIT_CLIENT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/client/test_*.c))
+PUPPETS     := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/puppets/*.c))
+# The room's own objects, all but its main().
+PARENT_TESTED = $(filter-out %/main.o,$(PARENT))
+CHILD_TESTED  = $(filter-out %/main.o,$(CHILD))
+
+$(UNIT_SHARED): $(BUILD)/%: %.c $(BUILD)/libshared.a $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_SHARED $< $(BUILD)/libshared.a $(HARD_L) $(SHARED_LIBS) -lcmocka -o $@
+$(UNIT_PARENT): $(BUILD)/%: %.c $(PARENT) $(BUILD)/libshared.a $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_PARENT -Iparent $< $(PARENT_TESTED) $(BUILD)/libshared.a $(HARD_L) \
+		-lhiredis -ljansson $(SHARED_LIBS) -lcmocka -o $@
+$(UNIT_CHILD): $(BUILD)/%: %.c $(CHILD) $(BUILD)/libshared.a $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_CHILD -Ichild $< $(CHILD_TESTED) $(BUILD)/libshared.a $(HARD_L) \
+		-ljansson $(SHARED_LIBS) -lcmocka -o $@
+$(UNIT_CLIENT): $(BUILD)/%: %.c $(BUILD)/libmoult.a $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) $< $(BUILD)/libmoult.a $(HARD_L) -lcmocka -o $@
+$(PUPPETS): $(BUILD)/%: %.c $(BUILD)/libshared.a $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) $< $(BUILD)/libshared.a $(HARD_L) $(SHARED_LIBS) -o $@
+
+UNITS := $(UNIT_SHARED) $(UNIT_PARENT) $(UNIT_CHILD) $(UNIT_CLIENT)
+
+tests: all $(UNITS) $(PUPPETS)
+
+test: deps
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/run.py \
+		--jobs $(TEST_JOBS) $(TESTS)
+
+# AddressSanitizer and UBSan stop at the first error; leaks are looked for in the unit tests, since
+# a sealed process cannot trace itself.
+san: deps
+	@$(MAKE) --no-print-directory SAN=address,undefined test
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(abspath $(BUILD)) sh tests/demo.sh
+
+# The messages, rule tables and system call tables, as SECURITY.md holds them.
+tables: tests
+	@$(BUILD)/tests/parent/print_tables
+	@$(BUILD)/tests/child/print_tables
+
+# ---- care --------------------------------------------------------------------------------------
+
+SOURCES := $(wildcard include/*.h shared/*.[ch] parent/*.[ch] child/*.[ch] client/*.[ch] \
+	tests/*/*.[ch] tests/examples/c/*.c)
+LINT_DEPS := clang clang-format clang-tidy cppcheck shellcheck mandoc
+
+lint:
+	@EXTRA_DEPS='$(LINT_DEPS)' sh tests/deps.sh
+	clang-format --dry-run -Werror $(SOURCES)
+	$(MAKE) --no-print-directory BUILD=build-lint-gcc CC=gcc EXTRA=-Werror tests
+	$(MAKE) --no-print-directory BUILD=build-lint-clang CC=clang EXTRA=-Werror tests
+	sh tests/lint.sh '$(OURS)'
+	shellcheck tests/*.sh tests/examples/*.sh .ci/run
+	mandoc -T lint -W warning client/*.1 client/*.3 shared/*.5
+
+format:
+	clang-format -i $(SOURCES)
+
+# ---- install -----------------------------------------------------------------------------------
+
+# DESTDIR stages; it is never written into a file.
+INSTALL ?= install
+install: all
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(LIBDIR) \
+		$(DESTDIR)$(INCDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 \
+		$(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 755 $(BUILD)/moult $(DESTDIR)$(BINDIR)/moult
+	$(INSTALL) -m 755 $(BUILD)/moult-monitor $(BUILD)/moult-executor $(DESTDIR)$(LIBEXECDIR)/
+	$(INSTALL) -m 644 $(BUILD)/libmoult.a $(DESTDIR)$(LIBDIR)/libmoult.a
+	$(INSTALL) -m 755 $(BUILD)/libmoult.so.0 $(DESTDIR)$(LIBDIR)/libmoult.so.0
+	ln -sf libmoult.so.0 $(DESTDIR)$(LIBDIR)/libmoult.so
+	$(INSTALL) -m 644 include/moult.h $(DESTDIR)$(INCDIR)/moult.h
+	$(INSTALL) -m 644 client/moult.1 $(DESTDIR)$(MANDIR)/man1/moult.1
+	$(INSTALL) -m 644 client/libmoult.3 $(DESTDIR)$(MANDIR)/man3/libmoult.3
+	$(INSTALL) -m 644 shared/moult.conf.5 $(DESTDIR)$(MANDIR)/man5/moult.conf.5
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/moult $(DESTDIR)$(LIBEXECDIR)/moult-monitor \
+		$(DESTDIR)$(LIBEXECDIR)/moult-executor $(DESTDIR)$(LIBDIR)/libmoult.a \
+		$(DESTDIR)$(LIBDIR)/libmoult.so.0 $(DESTDIR)$(LIBDIR)/libmoult.so \
+		$(DESTDIR)$(INCDIR)/moult.h $(DESTDIR)$(MANDIR)/man1/moult.1 \
+		$(DESTDIR)$(MANDIR)/man3/libmoult.3 $(DESTDIR)$(MANDIR)/man5/moult.conf.5
+	-rmdir $(DESTDIR)$(LIBEXECDIR)
+
+clean:
+	rm -rf build build-san build-lint-gcc build-lint-clang
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)

@@ -1,0 +1,106 @@
+/*
+ * found.c - what an earlier life left, settled before the first request.
+ *
+ * room: executor.
+ * distrusts: the journal's claim that a restart is owed: only to the daemon instance of that time.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "executor.h"
+#include "log.h"
+
+static void
+save(struct exe *e)
+{
+	if (journal_save(&e->journal) == -1)
+		fatal("journal");
+}
+
+/* A crash, a kill or a power cut came between begin and commit. */
+static void
+found_unfinished(struct exe *e)
+{
+	struct journal_state *s = &e->journal.state;
+
+	s->interruptions++;
+	s->phase = PHASE_FAILED;
+	s->reason = REASON_INTERRUPTED;
+	s->held = s->interruptions >= EXE_INTERRUPTIONS_MAX;
+	s->due_ms = 0;
+	s->due_boot[0] = '\0';
+	snprintf(s->detail, sizeof(s->detail), "interruption %u of %u before it is held",
+	    (unsigned int)s->interruptions, EXE_INTERRUPTIONS_MAX);
+	save(e);
+	log_warnx("run=%s to %s was interrupted in step %s%s", s->run, s->to,
+	    wire_step_name((uint32_t)s->step),
+	    s->held ? "; it is held after too many interruptions" : "; it begins again");
+	history_append(e, "interrupted");
+	/* 1 ms, not 0: it begins again at once, and 0 means held. */
+	report_failure(e, REP_INTERRUPTED, s->held ? 0 : 1);
+}
+
+static bool
+same_daemon(const struct exe *e)
+{
+	const struct journal_state *s = &e->journal.state;
+
+	return s->daemon_pid == e->daemon_pid && s->daemon_start == e->daemon_start &&
+	       strcmp(s->daemon_boot, e->boot_id) == 0;
+}
+
+static void
+found_owed(struct exe *e)
+{
+	struct journal_state *s = &e->journal.state;
+	struct file_identity signal;
+
+	journal_get_signal(s, &signal);
+	if (announcement_take(e, &signal) == -1)
+		log_warn("run=%s: the signal file could not be removed", s->run);
+	if (!same_daemon(e)) {
+		s->phase = PHASE_DEPLOYED;
+		save(e);
+		log_info("run=%s: the daemon has restarted; %s is deployed", s->run, s->to);
+		history_append(e, "deployed");
+		report_update(e, REP_DEPLOYED);
+		return;
+	}
+	if (s->restarts >= EXE_RESTARTS_MAX) {
+		s->step = STEP_RESTART;
+		s->reason = REASON_RESTART_UNCONFIRMED;
+		snprintf(s->detail, sizeof(s->detail), "daemon pid %u still runs after %u exits 42",
+		    (unsigned int)s->daemon_pid, (unsigned int)s->restarts);
+		report_failure(e, REP_UNCONFIRMED, 0);
+		return;
+	}
+	s->restarts++;
+	save(e);
+	report_update(e, REP_OWED);
+	e->state = EXE_OWED;
+}
+
+void
+exe_report_found(struct exe *e)
+{
+	switch ((enum journal_phase)e->journal.state.phase) {
+	case PHASE_RUNNING:
+		announcement_restore(e);
+		found_unfinished(e);
+		break;
+	case PHASE_OWED:
+		found_owed(e);
+		break;
+	case PHASE_DEPLOYED:
+		report_update(e, REP_DEPLOYED);
+		break;
+	case PHASE_IDLE:
+	case PHASE_FAILED:
+	case PHASE_STOPPED:
+	case PHASE_END:
+		announcement_restore(e);
+		report_ready(e);
+		break;
+	}
+}

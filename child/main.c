@@ -1,0 +1,195 @@
+/*
+ * main.c - the executor's start, as an ordered ritual: open, lock, seal, and only then listen.
+ *
+ * room: executor.
+ * distrusts: its command line and configuration are the monitor's from before its seal, and
+ *	trusted; nothing that comes later is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "executor.h"
+#include "log.h"
+
+static const char usage_text[] =
+    "usage: moult-executor -f FILE -g PID:START\n"
+    "\n"
+    "The half of moult that runs git, migrations and the install command. It is started by\n"
+    "moult-monitor, with their socketpair at descriptor 3, and is of no use without it.\n"
+    "\n"
+    "  -f, --config=FILE       the configuration\n"
+    "  -g, --daemon=PID:START  the daemon: its pid, and its start time in clock ticks\n"
+    "  -h, --help              this text\n"
+    "  -V, --version           the version\n";
+
+static void __attribute__((noreturn)) usage(const char *what)
+{
+	fprintf(stderr, "moult-executor: %s\n%s", what, usage_text);
+	exit(EX_USAGE);
+}
+
+static void
+read_daemon(struct exe *e, const char *text)
+{
+	if (sscanf(text, "%" SCNu32 ":%" SCNu64, &e->daemon_pid, &e->daemon_start) != 2)
+		usage("the daemon is not PID:START");
+}
+
+static const char *
+read_options(struct exe *e, int argc, char *argv[])
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'f'},
+	    {"daemon", required_argument, NULL, 'g'}, {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+	const char *config = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "f:g:hV", options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			config = optarg;
+			break;
+		case 'g':
+			read_daemon(e, optarg);
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			exit(0);
+		case 'V':
+			puts("moult-executor " MOULT_VERSION);
+			exit(0);
+		default:
+			usage("unknown option");
+		}
+	}
+	if (config == NULL || e->daemon_pid == 0 || optind != argc)
+		usage("-f and -g are needed, and nothing else");
+	return config;
+}
+
+static void
+check_wire(void)
+{
+	struct stat st;
+
+	if (fstat(WIRE_FD, &st) == -1 || !S_ISSOCK(st.st_mode))
+		usage("descriptor 3 is not a socketpair: moult-monitor starts this program");
+	if (fcntl(WIRE_FD, F_SETFD, FD_CLOEXEC) == -1)
+		fatal("descriptor 3");
+}
+
+static int
+open_own_dir(int parent_fd, const char *path, mode_t mode)
+{
+	int fd;
+
+	if (mkdirat(parent_fd, path, mode) == -1 && errno != EEXIST)
+		fatal("%s", path);
+	if ((fd = file_open_dir(parent_fd, path)) == -1)
+		fatal("%s", path);
+	return fd;
+}
+
+static void
+open_places(struct exe *e)
+{
+	if ((e->root_fd = file_open_dir(AT_FDCWD, "/")) == -1)
+		fatal("/");
+	if ((e->repo_fd = file_open_dir(AT_FDCWD, e->conf.repo)) == -1)
+		log_exit(EX_CONFIG, "[deploy] repo: %s: %s", e->conf.repo, strerror(errno));
+	if ((e->gitdir_fd = file_open_dir(e->repo_fd, ".git")) == -1)
+		log_exit(EX_CONFIG, "[deploy] repo: %s/.git: %s", e->conf.repo, strerror(errno));
+	e->state_fd = open_own_dir(AT_FDCWD, e->conf.state_dir, 0755);
+	e->log_dir_fd = open_own_dir(e->state_fd, "log", 0750);
+	conf_split_path(e->conf.signal, e->signal_dir, e->signal_name);
+	if ((e->signal_dir_fd = file_open_dir(AT_FDCWD, e->signal_dir)) == -1)
+		log_exit(EX_CONFIG, "[deploy] signal: %s: %s", e->signal_dir, strerror(errno));
+}
+
+static void
+read_boot_id(struct exe *e)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd == -1 ? -1 : read(fd, e->boot_id, sizeof(e->boot_id) - 1);
+
+	if (n <= 0)
+		fatal("/proc/sys/kernel/random/boot_id");
+	close(fd);
+	e->boot_id[strcspn(e->boot_id, "\n")] = '\0';
+}
+
+static void
+open_journal(struct exe *e)
+{
+	switch (journal_open(&e->journal, e->state_fd)) {
+	case 0:
+		return;
+	case 1:
+		e->damaged = true;
+		return;
+	default:
+		if (errno == EPROTO)
+			log_exit(
+			    EX_CONFIG, "%s/journal: a newer moult wrote it", e->conf.state_dir);
+		fatal("%s/journal", e->conf.state_dir);
+	}
+}
+
+/* TERM and CHLD are read as events; INT is for the monitor, which tells us. */
+static void
+open_signals(struct exe *e)
+{
+	sigset_t set;
+
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
+	    signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGHUP, SIG_IGN) == SIG_ERR)
+		fatal("signal");
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_SETMASK, &set, NULL) == -1)
+		fatal("sigprocmask");
+	if ((e->signalfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) == -1)
+		fatal("signalfd");
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct exe executor; /* large; nothing else refers to it by name */
+	struct exe *e = &executor;
+	const char *config;
+
+	log_init("moult-executor");
+	config = read_options(e, argc, argv);
+	check_wire();
+	umask(022);
+	if (conf_load(&e->conf, config, conf_complain_to_log, NULL) != 0)
+		exit(EX_CONFIG);
+	e->run.signal_fd = e->run.log_fd = -1;
+	e->child.log_fd = e->child.out_fd = e->child.ask_fd = -1;
+	json_object_seed(0);
+	open_signals(e);
+	open_places(e);
+	read_boot_id(e);
+	tree_adopt();
+	seal_build(e);
+	lock_take(e);
+	seal(e);
+	open_journal(e);
+	wire_init(&e->wire, WIRE_FD, DOOR_REQUESTS);
+	report_hello(e);
+	exe_report_found(e);
+	exe_loop(e);
+}

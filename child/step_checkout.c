@@ -1,0 +1,85 @@
+/*
+ * step_checkout.c - the verified commit into the working tree, and looking again that it is there.
+ *
+ * room: executor.
+ * distrusts: everybody who may run git in the checkout meanwhile.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "executor.h"
+
+/* From here on the tree is ours until the update is finished: said in the journal first. */
+enum exe_event
+checkout_begin(struct exe *e)
+{
+	struct journal_state *s = &e->journal.state;
+
+	if (s->base[0] == '\0') {
+		snprintf(s->base, sizeof(s->base), "%s", s->from);
+		snprintf(s->base_commit, sizeof(s->base_commit), "%s", s->previous);
+	}
+	snprintf(s->base_target, sizeof(s->base_target), "%s", s->commit);
+	if (journal_save(&e->journal) == -1)
+		return run_broke(e, REASON_SYSTEM, "journal: %s", strerror(errno));
+	command_git_checkout(e, s->commit, e->run.recovering);
+	return run_spawn(e);
+}
+
+/* A checkout that was cut off has left the tree half-way; one that git refused may not have. */
+enum exe_event
+checkout_end(struct exe *e)
+{
+	if (run_child_ok(e))
+		return ON_PASSED;
+	run_broke_by_child(e, REASON_CHECKOUT_FAILED,
+	    e->journal.state.channel == CHANNEL_ALPHA ? "git merge" : "git checkout");
+	return run_child_status(e) == -1 ? ON_BROKE : ON_PASSED;
+}
+
+enum exe_event
+checkout_look(struct exe *e)
+{
+	if (e->run.reason == REASON_NONE)
+		return ON_PASSED;
+	command_git_status(e);
+	return run_spawn(e);
+}
+
+/*
+ * Reached after a refusal alone. Where nothing was touched the tree is not ours: the next attempt
+ * must not use force against files that stood in the way.
+ */
+enum exe_event
+checkout_looked(struct exe *e)
+{
+	struct journal_state *s = &e->journal.state;
+	char head[WIRE_OID_MAX], names[WIRE_DETAIL_MAX];
+
+	if (run_child_ok(e) && run_read_status(e, head, names, sizeof(names)) &&
+	    e->run.dirty == 0 && strcmp(head, s->base_commit) == 0 && !e->run.recovering)
+		s->base[0] = s->base_commit[0] = s->base_target[0] = '\0';
+	return ON_BROKE;
+}
+
+enum exe_event
+head_begin(struct exe *e)
+{
+	command_git_head(e);
+	return run_spawn(e);
+}
+
+enum exe_event
+head_end(struct exe *e)
+{
+	const char *commit = e->journal.state.commit;
+	size_t len = strlen(commit);
+
+	if (!run_child_ok(e))
+		return run_broke_by_child(e, REASON_HEAD_CHANGED, "git rev-parse");
+	if (e->child.out_len < len || memcmp(e->child.out, commit, len) != 0)
+		return run_broke(e, REASON_HEAD_CHANGED, "HEAD is not %s any more", commit);
+	return ON_PASSED;
+}

@@ -1,0 +1,253 @@
+/*
+ * step_preflight.c - may the update begin: order of versions, locks, space, layout, a clean tree.
+ *
+ * room: executor.
+ * distrusts: the request's order of versions; the checkout and its configuration.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "executor.h"
+#include "log.h"
+#include "text.h"
+
+#define NAMES_MAX 10 /* edited files that a refusal names */
+
+/* The gap's end must lie behind its beginning; a commit's version is known only later. */
+static bool
+is_newer(const struct journal_state *s)
+{
+	struct version from, to;
+
+	if (version_parse(&to, s->to) == -1)
+		return s->channel == CHANNEL_ALPHA;
+	return version_parse(&from, s->from) == 0 && version_compare(&to, &from) > 0;
+}
+
+static enum exe_event
+space_check(struct exe *e, int fd, const char *path)
+{
+	struct statvfs fs;
+	uint64_t free_bytes;
+
+	if (fstatvfs(fd, &fs) == -1)
+		return run_broke(e, REASON_SYSTEM, "%s: %s", path, strerror(errno));
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (free_bytes < EXE_FREE_BYTES_MIN)
+		return run_broke(e, REASON_NO_SPACE, "%s: %llu MiB are free, %u are needed", path,
+		    (unsigned long long)(free_bytes >> 20), EXE_FREE_BYTES_MIN >> 20);
+	if (fs.f_files != 0 && fs.f_favail < EXE_FREE_INODES_MIN)
+		return run_broke(e, REASON_NO_SPACE, "%s: %llu inodes are free, %u are needed",
+		    path, (unsigned long long)fs.f_favail, EXE_FREE_INODES_MIN);
+	return ON_PASSED;
+}
+
+/* What a file in .git tells about a kind of repository that the private directory cannot serve. */
+static enum exe_event
+layout_check(struct exe *e)
+{
+	static const struct {
+		const char *path, *kind;
+	} unfit[] = {
+	    {".git/reftable", "it keeps its refs in a reftable"},
+	    {".git/commondir", "it is a linked worktree"},
+	    {".gitmodules", "it has submodules"},
+	};
+	struct stat st;
+
+	if (fstatat(e->repo_fd, ".git", &st, AT_SYMLINK_NOFOLLOW) == -1 || !S_ISDIR(st.st_mode))
+		return run_broke(e, REASON_REPO_UNFIT, "%s/.git is not a directory", e->conf.repo);
+	for (size_t i = 0; i < sizeof(unfit) / sizeof(unfit[0]); i++)
+		if (fstatat(e->repo_fd, unfit[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return run_broke(
+			    e, REASON_REPO_UNFIT, "%s: %s", e->conf.repo, unfit[i].kind);
+	return ON_PASSED;
+}
+
+enum exe_event
+preflight_ground(struct exe *e)
+{
+	const struct journal_state *s = &e->journal.state;
+	enum exe_event verdict;
+
+	if (output_open(e) == -1)
+		return run_broke(e, REASON_SYSTEM, "the run's log: %s", strerror(errno));
+	announcement_clear_retry(e);
+	if (!is_newer(s))
+		return run_broke(
+		    e, REASON_NOT_NEWER, "%s is announced, %s is installed", s->to, s->from);
+	if ((verdict = layout_check(e)) != ON_PASSED)
+		return verdict;
+	if ((verdict = space_check(e, e->repo_fd, e->conf.repo)) != ON_PASSED)
+		return verdict;
+	if ((verdict = space_check(e, e->state_fd, e->conf.state_dir)) != ON_PASSED)
+		return verdict;
+	if (lock_clear_stale(e) == 0)
+		return ON_PASSED;
+	if (errno == EBUSY)
+		return run_broke(e, REASON_BUSY, "a git command is running in %s", e->conf.repo);
+	return run_broke(
+	    e, REASON_SYSTEM, "stale locks in %s/.git: %s", e->conf.repo, strerror(errno));
+}
+
+enum exe_event
+preflight_sweep(struct exe *e)
+{
+	if (faccessat(e->state_fd, "tmp", F_OK, AT_SYMLINK_NOFOLLOW) == -1)
+		return preflight_swept(e);
+	command_sweep(e);
+	return run_spawn(e);
+}
+
+/* Each run begins with an empty TMPDIR and an empty HOME. */
+enum exe_event
+preflight_swept(struct exe *e)
+{
+	if (mkdirat(e->state_fd, "tmp", 0700) == -1 || mkdirat(e->state_fd, "tmp/home", 0700) == -1)
+		return run_broke(
+		    e, REASON_SYSTEM, "%s/tmp: %s", e->conf.state_dir, strerror(errno));
+	return ON_PASSED;
+}
+
+enum exe_event
+preflight_format(struct exe *e)
+{
+	command_git_format(e);
+	return run_spawn(e);
+}
+
+/* One "key\nvalue" of the repository's own configuration. */
+static bool
+format_fits(struct exe *e, const char *entry)
+{
+	const char *value = strchr(entry, '\n');
+	size_t key = value != NULL ? (size_t)(value - entry) : strlen(entry);
+
+	value = value != NULL ? value + 1 : "true";
+	if (strncasecmp(entry, "extensions.objectformat", key) == 0) {
+		e->run.sha256 = strcmp(value, "sha256") == 0;
+		return e->run.sha256 || strcmp(value, "sha1") == 0;
+	}
+	if (strncasecmp(entry, "core.repositoryformatversion", key) == 0)
+		return strcmp(value, "0") == 0 || strcmp(value, "1") == 0;
+	if (strncasecmp(entry, "core.bare", key) == 0 ||
+	    strncasecmp(entry, "core.sparsecheckout", key) == 0)
+		return strcmp(value, "false") == 0;
+	return strncasecmp(entry, "extensions.noop", key) == 0;
+}
+
+enum exe_event
+preflight_format_read(struct exe *e)
+{
+	struct child *c = &e->child;
+	int status = run_child_status(e);
+	char *at = c->out, *end = c->out + c->out_len;
+
+	if (status != 0 && status != 1) /* 1: no such key */
+		return run_broke_by_child(e, REASON_REPO_UNFIT, "git config");
+	while (at < end) {
+		char *nul = memchr(at, '\0', (size_t)(end - at));
+
+		if (nul == NULL || c->out_cut)
+			return run_broke(e, REASON_REPO_UNFIT, "its configuration is unreadable");
+		if (!format_fits(e, at))
+			return run_broke(e, REASON_REPO_UNFIT, "%s: %.200s", e->conf.repo, at);
+		at = nul + 1;
+	}
+	if (command_write_git_config(e) == -1)
+		return run_broke(
+		    e, REASON_SYSTEM, "%s/git: %s", e->conf.state_dir, strerror(errno));
+	return ON_PASSED;
+}
+
+enum exe_event
+preflight_tree(struct exe *e)
+{
+	command_git_status(e);
+	return run_spawn(e);
+}
+
+/* The path of an entry "1 XY sub mH mI mW hH hI path", or of an unmerged one with 10 fields. */
+static const char *
+entry_path(const char *entry)
+{
+	int fields = entry[0] == 'u' ? 10 : 8;
+
+	while (fields-- > 0 && entry != NULL)
+		if ((entry = strchr(entry, ' ')) != NULL)
+			entry++;
+	return entry;
+}
+
+/* Reads `git status --porcelain=v2 --branch -z`: HEAD, and the edited files with their names. */
+bool
+run_read_status(struct exe *e, char head[WIRE_OID_MAX], char *names, size_t names_size)
+{
+	static const char oid[] = "# branch.oid ";
+	char *at = e->child.out, *end = at + e->child.out_len, *nul;
+	size_t used = 0;
+
+	e->run.dirty = 0;
+	head[0] = names[0] = '\0';
+	for (; at < end && (nul = memchr(at, '\0', (size_t)(end - at))) != NULL; at = nul + 1) {
+		const char *path;
+
+		if (strncmp(at, oid, sizeof(oid) - 1) == 0)
+			snprintf(head, WIRE_OID_MAX, "%.64s", at + sizeof(oid) - 1);
+		if (at[0] == '#' || (path = entry_path(at)) == NULL)
+			continue;
+		if (e->run.dirty++ < NAMES_MAX && used < names_size)
+			used += (size_t)snprintf(
+			    names + used, names_size - used, "%s%s", used == 0 ? "" : ", ", path);
+	}
+	return text_is_object_id(head);
+}
+
+enum exe_event
+preflight_tree_read(struct exe *e)
+{
+	struct journal_state *s = &e->journal.state;
+	char head[WIRE_OID_MAX], names[WIRE_DETAIL_MAX];
+
+	if (!run_child_ok(e))
+		return run_broke_by_child(e, REASON_REPO_UNFIT, "git status");
+	if (!run_read_status(e, head, names, sizeof(names)))
+		return run_broke(e, REASON_REPO_UNFIT, "%s has no commit", e->conf.repo);
+	/* An unfinished update has left the tree half-way: it is ours to make whole. */
+	e->run.recovering = s->base[0] != '\0' && (strcmp(head, s->base_commit) == 0 ||
+						      strcmp(head, s->base_target) == 0);
+	snprintf(s->previous, sizeof(s->previous), "%s", e->run.recovering ? s->base_commit : head);
+	if (e->run.dirty == 0)
+		return ON_PASSED;
+	if (!e->run.recovering)
+		return run_broke(e, REASON_TREE_DIRTY, "%zu tracked file%s: %s%s", e->run.dirty,
+		    e->run.dirty == 1 ? "" : "s", names, e->run.dirty > NAMES_MAX ? ", ..." : "");
+	log_warnx("run=%s %zu files differ after an unfinished update and are made whole: %s",
+	    s->run, e->run.dirty, names);
+	return ON_PASSED;
+}
+
+/* What is about to be overwritten stands in the run's log afterwards. */
+enum exe_event
+preflight_keep(struct exe *e)
+{
+	if (e->run.dirty == 0)
+		return ON_PASSED;
+	command_git_diff(e);
+	return run_spawn(e);
+}
+
+enum exe_event
+preflight_kept(struct exe *e)
+{
+	if (!run_child_ok(e))
+		return run_broke_by_child(e, REASON_REPO_UNFIT, "git diff");
+	return ON_PASSED;
+}

@@ -1,0 +1,371 @@
+/*
+ * check.c - `moult check`: the configuration, and whether the machine fits it.
+ *
+ * room: client: a person's shell; looks and changes nothing. Run it as the daemon's user.
+ * distrusts: the configuration's syntax; what it names on the disk.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "file.h"
+
+#define UNIT_FILE_MAX 65536
+
+typedef enum check_verdict check(const struct conf *c, char text[CHECK_TEXT_MAX]);
+
+static enum check_verdict __attribute__((format(printf, 3, 4)))
+verdict_of(enum check_verdict verdict, char text[CHECK_TEXT_MAX], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, CHECK_TEXT_MAX, fmt, ap);
+	va_end(ap);
+	return verdict;
+}
+
+static void
+print_verdict(enum check_verdict verdict, const char *name, const char *text)
+{
+	static const char *const words[] = {"ok", "warning", "FAILED"};
+	static const enum cli_color colors[] = {CLI_GREEN, CLI_YELLOW, CLI_RED};
+
+	printf("%s%-7s%s  %-13s  %s\n", cli_color(colors[verdict]), words[verdict],
+	    cli_color(CLI_PLAIN), name, text);
+}
+
+/* ---- programs ---- */
+
+/* Looks along the search path that the steps will have, not along the caller's. */
+static bool
+find_program(const char *name, char path[PATH_MAX])
+{
+	char list[] = CLIENT_SEARCH, *rest = list;
+	const char *dir;
+
+	while ((dir = strsep(&rest, ":")) != NULL)
+		if (snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX &&
+		    access(path, X_OK) == 0)
+			return true;
+	return false;
+}
+
+static enum check_verdict
+check_program(const char *name, char text[CHECK_TEXT_MAX])
+{
+	char path[PATH_MAX];
+
+	if (!find_program(name, path))
+		return verdict_of(CHECK_FAILED, text, "%s is not in " CLIENT_SEARCH, name);
+	return verdict_of(CHECK_OK, text, "%s", path);
+}
+
+static enum check_verdict
+check_moult(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	static const char *const names[] = {CLIENT_MONITOR, "moult-executor"};
+	char path[PATH_MAX];
+	size_t i;
+
+	(void)c;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		spawn_find(names[i], path);
+		if (access(path, X_OK) == -1)
+			return verdict_of(CHECK_FAILED, text, "%s: %s", path, strerror(errno));
+	}
+	return verdict_of(CHECK_OK, text, "monitor and executor are in place");
+}
+
+static enum check_verdict
+check_git(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	(void)c;
+	return check_program("git", text);
+}
+
+static enum check_verdict
+check_install(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	char words[CONF_TEXT_MAX], *argv[CONF_WORDS_MAX], path[PATH_MAX];
+
+	conf_words(c->install_command, words, argv);
+	if (strchr(argv[0], '/') == NULL)
+		return check_program(argv[0], text);
+	if (argv[0][0] == '/')
+		snprintf(path, sizeof(path), "%s", argv[0]);
+	else
+		snprintf(path, sizeof(path), "%s/%s", c->repo, argv[0]);
+	if (access(path, X_OK) == -1)
+		return verdict_of(CHECK_FAILED, text, "%s: %s", path, strerror(errno));
+	return verdict_of(CHECK_OK, text, "%s", path);
+}
+
+static bool
+ends_with(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+
+	return len > end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+/* Whether an entry's name ends so; dir is a path. */
+static bool
+holds(const char *dir, const char *end)
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *list = opendir(dir);
+
+	if (list == NULL)
+		return false;
+	while (!found && (entry = readdir(list)) != NULL)
+		found = ends_with(entry->d_name, end);
+	closedir(list);
+	return found;
+}
+
+static bool
+has_python_migrations(const struct conf *c)
+{
+	char top[PATH_MAX], path[PATH_MAX + NAME_MAX + 2];
+	struct dirent *entry;
+	bool found = false;
+	DIR *list;
+
+	snprintf(top, sizeof(top), "%s/%s", c->repo, c->migrations);
+	if ((list = opendir(top)) == NULL)
+		return false;
+	while (!found && (entry = readdir(list)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", top, entry->d_name);
+		found = entry->d_name[0] == 'v' && holds(path, ".py");
+	}
+	closedir(list);
+	return found;
+}
+
+static enum check_verdict
+check_python(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	if (c->migrate_command[0] != '\0')
+		return verdict_of(CHECK_OK, text, "not needed: migrate_command is set");
+	if (!has_python_migrations(c))
+		return verdict_of(CHECK_OK, text, "not needed: no migration here is Python");
+	return check_program("python3", text);
+}
+
+/* ---- files ---- */
+
+static enum check_verdict
+check_repo(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	char git[CONF_TEXT_MAX + sizeof("/.git")];
+	struct stat st;
+
+	snprintf(git, sizeof(git), "%s/.git", c->repo);
+	if (lstat(git, &st) == -1)
+		return verdict_of(CHECK_FAILED, text, "%s: %s", git, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return verdict_of(CHECK_FAILED, text,
+		    "%s is no directory: linked work trees and submodules are not supported", git);
+	if (access(c->repo, R_OK | W_OK | X_OK) == -1 || access(git, R_OK | W_OK | X_OK) == -1)
+		return verdict_of(CHECK_FAILED, text, "%s: %s", c->repo, strerror(errno));
+	if (st.st_uid != geteuid() && geteuid() != 0)
+		return verdict_of(CHECK_WARNING, text, "%s belongs to another user", git);
+	return verdict_of(CHECK_OK, text, "%s", c->repo);
+}
+
+static enum check_verdict
+check_signal_dir(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	char dir[CONF_TEXT_MAX], name[CONF_TEXT_MAX];
+	struct stat st;
+
+	conf_split_path(c->signal, dir, name);
+	if (stat(dir, &st) == -1)
+		return verdict_of(CHECK_FAILED, text, "%s: %s", dir, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return verdict_of(CHECK_FAILED, text, "%s is no directory", dir);
+	if (access(dir, R_OK | W_OK | X_OK) == -1)
+		return verdict_of(CHECK_FAILED, text, "%s: %s", dir, strerror(errno));
+	if ((st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0)
+		return verdict_of(CHECK_WARNING, text, "%s may be written by everybody", dir);
+	if (access(c->signal, F_OK) == 0)
+		return verdict_of(CHECK_OK, text, "%s announces an update now", c->signal);
+	return verdict_of(CHECK_OK, text, "%s", dir);
+}
+
+/* It may be missing: then the nearest directory above that exists must let us make it. */
+static enum check_verdict
+check_state_dir(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	char path[CONF_TEXT_MAX], *slash;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s", c->state_dir);
+	while (access(path, F_OK) == -1 && errno == ENOENT &&
+	       (slash = strrchr(path, '/')) != NULL && slash != path)
+		*slash = '\0';
+	if (access(path, R_OK | W_OK | X_OK) == -1)
+		return verdict_of(CHECK_FAILED, text, "%s: %s", path, strerror(errno));
+	if (stat(path, &st) == -1 || !S_ISDIR(st.st_mode))
+		return verdict_of(CHECK_FAILED, text, "%s is no directory", path);
+	if (strcmp(path, c->state_dir) != 0)
+		return verdict_of(CHECK_OK, text, "%s will be made in %s", c->state_dir, path);
+	return verdict_of(CHECK_OK, text, "%s", c->state_dir);
+}
+
+/* ---- the system ---- */
+
+static enum check_verdict
+check_seccomp(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	uint32_t action = SECCOMP_RET_KILL_PROCESS;
+
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+		return verdict_of(CHECK_OK, text, "the kernel filters system calls");
+	return verdict_of(c->mode == CONF_DEGRADE ? CHECK_WARNING : CHECK_FAILED, text,
+	    "the kernel does not filter system calls: %s", strerror(errno));
+}
+
+/* Whether a line "RestartForceExitStatus=" lists 42. */
+static bool
+restarts_on_42(char *unit)
+{
+	static const char key[] = "RestartForceExitStatus=";
+	char *line, *word;
+
+	while ((line = strsep(&unit, "\n")) != NULL) {
+		if (strncmp(line, key, sizeof(key) - 1) != 0)
+			continue;
+		line += sizeof(key) - 1;
+		while ((word = strsep(&line, " \t")) != NULL)
+			if (strcmp(word, "42") == 0)
+				return true;
+	}
+	return false;
+}
+
+static bool
+file_restarts_on_42(int dir, const char *name)
+{
+	bool found = false;
+	char *text;
+	size_t len;
+
+	if (file_slurp(dir, name, UNIT_FILE_MAX, &text, &len) == -1)
+		return false; /* a link to /dev/null, among others: a masked unit */
+	found = restarts_on_42(text);
+	free(text);
+	return found;
+}
+
+/* Units in path, and the *.conf files in directories named like one with ".d" behind. */
+static bool
+unit_restarts_on_42(const char *path, int depth, char name[NAME_MAX + 1])
+{
+	char below[PATH_MAX + NAME_MAX + 2];
+	struct dirent *entry;
+	bool found = false;
+	DIR *list = opendir(path);
+
+	if (list == NULL)
+		return false;
+	while (!found && (entry = readdir(list)) != NULL) {
+		snprintf(below, sizeof(below), "%s/%s", path, entry->d_name);
+		if (depth == 0 && ends_with(entry->d_name, ".service.d"))
+			found = unit_restarts_on_42(below, 1, name);
+		else if (ends_with(entry->d_name, depth == 0 ? ".service" : ".conf"))
+			found = file_restarts_on_42(dirfd(list), entry->d_name);
+		if (found && name[0] == '\0')
+			snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
+	}
+	closedir(list);
+	return found;
+}
+
+static enum check_verdict
+check_supervisor(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	static const char *const dirs[] = {"/etc/systemd/system", "/run/systemd/system",
+	    "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"};
+	char name[NAME_MAX + 1] = "";
+	size_t i;
+
+	(void)c;
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (unit_restarts_on_42(dirs[i], 0, name))
+			return verdict_of(CHECK_OK, text, "%s/%s restarts on 42", dirs[i], name);
+	return verdict_of(CHECK_WARNING, text,
+	    "no systemd unit has RestartForceExitStatus=42: see that yours restarts on 42");
+}
+
+/* ---- the command ---- */
+
+static const struct {
+	const char *name;
+	check *run;
+} checks[] = {
+    {"programs", check_moult},
+    {"git", check_git},
+    {"install", check_install},
+    {"python", check_python},
+    {"checkout", check_repo},
+    {"signal", check_signal_dir},
+    {"state", check_state_dir},
+    {"redis", check_redis},
+    {"seccomp", check_seccomp},
+    {"supervisor", check_supervisor},
+};
+
+static void
+print_complaint(void *arg, const char *file, int line, const char *complaint)
+{
+	char text[CHECK_TEXT_MAX];
+
+	(void)arg;
+	if (line > 0)
+		snprintf(text, sizeof(text), "%s:%d: %s", file, line, complaint);
+	else
+		snprintf(text, sizeof(text), "%s: %s", file, complaint);
+	print_verdict(CHECK_FAILED, "configuration", text);
+}
+
+int
+check_command(const struct cli_command *self, int argc, char *argv[])
+{
+	enum check_verdict verdict, worst = CHECK_OK;
+	char text[CHECK_TEXT_MAX];
+	struct cli_options o;
+	struct conf c;
+	int status = cli_parse(self, argc, argv, &o);
+	size_t i;
+
+	if (status != CLI_GO_ON)
+		return status;
+	if (optind != argc)
+		return cli_usage(self, "takes no operands");
+	signal(SIGPIPE, SIG_IGN); /* a Redis that hangs up is a finding, not our end */
+	if (conf_load(&c, o.config, print_complaint, NULL) != 0)
+		return EX_CONFIG;
+	print_verdict(CHECK_OK, "configuration", o.config);
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		text[0] = '\0';
+		verdict = checks[i].run(&c, text);
+		print_verdict(verdict, checks[i].name, text);
+		if (verdict > worst)
+			worst = verdict;
+	}
+	return worst == CHECK_FAILED ? EX_OSERR : EX_OK;
+}
