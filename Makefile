@@ -29,6 +29,7 @@ HARDEN_L := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen -Wl,
 
 # `make SAN=address,undefined ...` builds the same with sanitizers, in a directory of its own.
 ifdef SAN
+export MOULT_TEST_LDFLAGS := -fsanitize=$(SAN)
 BUILD := build-san
 HARDEN_C := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE
 HARDEN_L := -fsanitize=$(SAN) -pie
@@ -130,7 +131,7 @@ $(BUILD)/libmoult.a: $(BUILD)/client/libmoult.o
 	$(AR) rcs $@ $^
 # A library may be loaded at run time, so without -z nodlopen; it exports what its map names.
 LIB_L = $(filter-out %nodlopen,$(filter -Wl% -fsanitize%,$(HARD_L)))
-$(BUILD)/libmoult.so.0: $(BUILD)/libmoult.pic.o client/libmoult.map
+$(BUILD)/libmoult.so.0: $(BUILD)/libmoult.pic.o client/libmoult.map Makefile
 	$(CC) $(CFLAGS) $(LDFLAGS) $(LIB_L) -shared -Wl,-soname,libmoult.so.0 \
 		-Wl,--version-script=client/libmoult.map $< -o $@
 	@ln -sf libmoult.so.0 $(BUILD)/libmoult.so
@@ -171,7 +172,7 @@ tests: all $(UNITS) $(PUPPETS)
 
 test: deps
 	@$(MAKE) --no-print-directory tests
-	@BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/run.py \
+	@MOULT_TEST_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/run.py \
 		--jobs $(TEST_JOBS) $(TESTS)
 
 # AddressSanitizer and UBSan stop at the first error; leaks are looked for in the unit tests, since
@@ -185,8 +186,8 @@ demo: deps
 
 # The messages, rule tables and system call tables, as SECURITY.md holds them.
 tables: tests
-	@$(BUILD)/tests/parent/print_tables
 	@$(BUILD)/tests/child/print_tables
+	@$(BUILD)/tests/parent/print_tables
 
 # ---- care --------------------------------------------------------------------------------------
 

@@ -90,6 +90,15 @@ run_broke_by_child(struct exe *e, enum wire_reason reason, const char *what)
 	return run_broke(e, reason, "%s: exit status %d", what, c->status);
 }
 
+/* A program of the project's own that cannot be started has failed; one of ours is the system's. */
+static enum wire_reason
+unstartable(enum wire_step step)
+{
+	if (step == STEP_MIGRATE)
+		return REASON_MIGRATION_FAILED;
+	return step == STEP_INSTALL ? REASON_INSTALL_FAILED : REASON_SYSTEM;
+}
+
 enum exe_event
 run_spawn(struct exe *e)
 {
@@ -100,8 +109,8 @@ run_spawn(struct exe *e)
 	if (spawn(&e->child, &e->command, &e->filters, start[e->command.start], e->lock_fd,
 		&stage) == 0)
 		return ON_SPAWNED;
-	return run_broke(
-	    e, REASON_SYSTEM, "cannot run %s: %s: %s", e->command.argv[0], stage, strerror(errno));
+	return run_broke(e, strcmp(stage, "execve") == 0 ? unstartable(e->run.step) : REASON_SYSTEM,
+	    "cannot run %s: %s: %s", e->command.argv[0], stage, strerror(errno));
 }
 
 /* Begins the present task; a new step is journaled and reported before anything of it is done. */
@@ -187,11 +196,12 @@ state_begin(struct exe *e)
 
 	journal_get_signal(s, &last);
 	memset(&fresh, 0, sizeof(fresh));
-	if (memcmp(last.sha256, e->request.signal.sha256, sizeof(last.sha256)) == 0)
-		fresh.attempt = s->attempt;
-	if (strcmp(s->available, e->request.available) == 0 && s->phase != PHASE_OWED &&
-	    s->phase != PHASE_DEPLOYED && e->request.retry == 0)
-		fresh.interruptions = s->interruptions;
+	if (s->phase != PHASE_OWED && s->phase != PHASE_DEPLOYED) {
+		if (memcmp(last.sha256, e->request.signal.sha256, sizeof(last.sha256)) == 0)
+			fresh.attempt = s->attempt;
+		if (strcmp(s->available, e->request.available) == 0 && e->request.retry == 0)
+			fresh.interruptions = s->interruptions;
+	}
 	fresh.attempt++;
 	fresh.phase = PHASE_RUNNING;
 	fresh.channel = e->request.channel;
@@ -199,6 +209,8 @@ state_begin(struct exe *e)
 	snprintf(fresh.base, sizeof(fresh.base), "%s", s->base);
 	snprintf(fresh.base_commit, sizeof(fresh.base_commit), "%s", s->base_commit);
 	snprintf(fresh.base_target, sizeof(fresh.base_target), "%s", s->base_target);
+	snprintf(fresh.installed, sizeof(fresh.installed), "%s", s->installed);
+	snprintf(fresh.installed_commit, sizeof(fresh.installed_commit), "%s", s->installed_commit);
 	/* A watcher that reads the tree of an unfinished update tells its version, not the
 	 * installed one: the gap begins where that update began. */
 	snprintf(fresh.from, sizeof(fresh.from), "%s",

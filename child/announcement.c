@@ -39,12 +39,25 @@ open_and_compare(int dir_fd, const char *name, const struct file_identity *id, b
 	return fd;
 }
 
+void
+announcement_open(struct exe *e)
+{
+	int fd = file_open_dir(AT_FDCWD, e->signal_dir);
+
+	/* Missing, or made anew since we opened it: the path decides, each time it is asked. */
+	if (e->signal_dir_fd != -1)
+		close(e->signal_dir_fd);
+	e->signal_dir_fd = fd;
+}
+
 int
 announcement_hold(struct exe *e, const struct file_identity *id)
 {
 	bool same;
-	int fd = open_and_compare(e->signal_dir_fd, e->signal_name, id, &same);
+	int fd;
 
+	announcement_open(e);
+	fd = open_and_compare(e->signal_dir_fd, e->signal_name, id, &same);
 	if (fd != -1 && !same) {
 		close(fd);
 		return -1;
@@ -84,6 +97,8 @@ announcement_take(struct exe *e, const struct file_identity *id)
 {
 	char aside[CONF_TEXT_MAX + 8];
 
+	if (e->signal_dir_fd == -1)
+		return 0; /* no directory, no signal */
 	private_name(e, aside);
 	if (settle(e, aside, id) == -1) /* a crash may have left one here */
 		return -1;
@@ -101,7 +116,8 @@ announcement_restore(struct exe *e)
 	char aside[CONF_TEXT_MAX + 8];
 
 	private_name(e, aside);
-	if (faccessat(e->signal_dir_fd, aside, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (e->signal_dir_fd != -1 &&
+	    faccessat(e->signal_dir_fd, aside, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    put_back(e, aside) == -1)
 		log_warn("the signal file could not be put back from %s", aside);
 }
@@ -112,6 +128,6 @@ announcement_clear_retry(struct exe *e)
 	char name[CONF_TEXT_MAX + 8];
 
 	snprintf(name, sizeof(name), "%s.retry", e->signal_name);
-	if (unlinkat(e->signal_dir_fd, name, 0) == -1 && errno != ENOENT)
+	if (e->signal_dir_fd != -1 && unlinkat(e->signal_dir_fd, name, 0) == -1 && errno != ENOENT)
 		log_warn("%s could not be removed", name);
 }

@@ -244,7 +244,8 @@ void
 command_git_format(struct exe *e)
 {
 	static const char *const list[] = {"--no-includes", "-z", "--get-regexp",
-	    "^(extensions\\..*|core\\.(repositoryformatversion|sparsecheckout|bare|worktree))$",
+	    "^(extensions\\..*|core\\.(repositoryformatversion|sparsecheckout|bare|worktree)|"
+	    "remote\\..*\\.(promisor|partialclonefilter))$",
 	    NULL};
 
 	git(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
@@ -281,13 +282,16 @@ void
 command_git_fetch(struct exe *e)
 {
 	static const char *const list[] = {"fetch", "--progress", "--no-write-fetch-head",
-	    "--no-auto-maintenance", "--no-recurse-submodules", "--no-tags",
-	    "--upload-pack=git-upload-pack", NULL};
+	    "--no-auto-maintenance", "--no-recurse-submodules", "--upload-pack=git-upload-pack",
+	    NULL};
 	struct command *c = &e->command;
 
 	git_remote(e);
 	c->progress = true;
 	args(c, list);
+	/* With a branch come the tags on it, as with git pull; else what is named and no more. */
+	if (e->journal.state.channel != CHANNEL_ALPHA)
+		arg(c, "--no-tags");
 	argf(c, "%s", e->conf.remote);
 	if (e->journal.state.channel == CHANNEL_ALPHA)
 		argf(c, "+refs/heads/%s:refs/remotes/origin/%s", e->conf.branch, e->conf.branch);
@@ -321,6 +325,17 @@ command_git_resolve(struct exe *e)
 	arg(&e->command, "rev-parse");
 	argf(&e->command, "%s", ref);
 	argf(&e->command, "%s^{commit}", ref);
+}
+
+void
+command_git_submodules(struct exe *e, const char *commit)
+{
+	git_in_repo(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	e->command.capture = true;
+	arg(&e->command, "ls-tree");
+	arg(&e->command, "--name-only");
+	arg(&e->command, commit);
+	arg(&e->command, ".gitmodules");
 }
 
 void

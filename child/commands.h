@@ -29,6 +29,8 @@ void command_git_fetch(struct exe *e);
 void command_git_ask_tag(struct exe *e);
 /* Prints ids: of the wanted tag object or branch, and of its commit. */
 void command_git_resolve(struct exe *e);
+/* Prints ".gitmodules" when the commit has submodules. */
+void command_git_submodules(struct exe *e, const char *commit);
 /* Exits 0 when ancestor is one of descendant, 1 when not. */
 void command_git_is_ancestor(struct exe *e, const char *ancestor, const char *descendant);
 /* Brings the checkout to the target. recovering: whatever stands in the way is ours. */

@@ -61,8 +61,8 @@ enum exe_event { ON_NONE, EXE_EVENTS(EXE_ENUM_EVENT) EXE_EVENT_END };
 #define EXE_FREE_INODES_MIN   1024u
 #define EXE_GRACE_MS          10000 /* between TERM and KILL */
 #define EXE_LOCK_WAIT_MS      5000  /* a dying predecessor needs some ms to see end of file */
-#define EXE_INTERRUPTIONS_MAX 3     /* of one target, then it is held */
-#define EXE_RESTARTS_MAX      3     /* exits 42 for one debt */
+#define EXE_INTERRUPTIONS_MAX 3u    /* of one target, then it is held */
+#define EXE_RESTARTS_MAX      3u    /* exits 42 for one debt */
 #define RUN_TAIL_MAX          4096  /* before it is escaped */
 #define EXE_LIMIT_SHORT_S     120   /* preflight, verify and finish commands */
 
@@ -175,8 +175,12 @@ enum exe_event fetch_begin(struct exe *e);
 enum exe_event fetch_end(struct exe *e);
 enum exe_event fetch_ask(struct exe *e);
 enum exe_event fetch_asked(struct exe *e);
+enum exe_event fetch_look(struct exe *e);
+enum exe_event fetch_looked(struct exe *e);
 enum exe_event verify_resolve(struct exe *e);
 enum exe_event verify_resolved(struct exe *e);
+enum exe_event verify_content(struct exe *e);
+enum exe_event verify_content_read(struct exe *e);
 enum exe_event verify_forward(struct exe *e);
 enum exe_event verify_forwarded(struct exe *e);
 enum exe_event verify_announced(struct exe *e);
@@ -229,6 +233,8 @@ int64_t clock_monotonic_ms(void);
 int64_t clock_boottime_ms(void);
 
 /* announcement.c: the signal file, by identity only */
+/* Opens the signal's directory, anew when it is open; it may be missing: signal_dir_fd -1. */
+void announcement_open(struct exe *e);
 /* Opens the file with this identity and keeps it open: descriptor, or -1 (it is another). */
 int announcement_hold(struct exe *e, const struct file_identity *id);
 /* Removes the file with this identity, and only that one. 0, or -1 and errno. */

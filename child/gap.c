@@ -67,7 +67,7 @@ is_migration_name(const char *name)
 {
 	size_t len = strlen(name);
 
-	if (len < 5 || len >= NAME_MAX_BYTES || name[3] != '_')
+	if (len < 5 || len >= NAME_MAX_BYTES || name[3] != '_' || !isalnum((unsigned char)name[4]))
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)name[i];

@@ -309,7 +309,7 @@ header_check(const char *data, size_t len, size_t *skip)
 static int
 buffer_add(struct buffer *b, const char *data, size_t len)
 {
-	if (b->size - b->len < len) {
+	if (b->data == NULL || b->size - b->len < len) {
 		size_t size = (b->size + len) * 2;
 		char *grown = realloc(b->data, size);
 
@@ -328,7 +328,9 @@ buffer_record(struct buffer *b, uint64_t *number, const char *body)
 {
 	char line[JOURNAL_LINE_MAX];
 
-	return buffer_add(b, line, line_make(line, ++*number, body));
+	size_t len = line_make(line, ++*number, body);
+
+	return buffer_add(b, line, len);
 }
 
 static int

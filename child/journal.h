@@ -52,37 +52,39 @@ enum journal_phase { JOURNAL_PHASES(JOURNAL_ENUM_PHASE) PHASE_END };
  * One list: the struct, the writer and the reader. X(field, kind, size of a text)
  * detail stands last, because it may hold blanks.
  */
-#define JOURNAL_FIELDS(X)                                                                        \
-	X(phase, NUMBER, 0)                                                                      \
-	X(run, TEXT, WIRE_RUN_MAX)                                                               \
-	X(channel, NUMBER, 0)                                                                    \
-	X(attempt, NUMBER, 0)       /* of this signal's content */                               \
-	X(interruptions, NUMBER, 0) /* of this target */                                         \
-	X(restarts, NUMBER, 0)      /* exits 42 for this debt */                                 \
-	X(step, NUMBER, 0)                                                                       \
-	X(reason, NUMBER, 0)                                                                     \
-	X(held, NUMBER, 0)                                                                       \
-	X(from, TEXT, VERSION_MAX)      /* where the gap begins */                               \
-	X(available, TEXT, VERSION_MAX) /* as announced */                                       \
-	X(to, TEXT, VERSION_MAX)                                                                 \
-	X(commit, TEXT, WIRE_OID_MAX)                                                            \
-	X(previous, TEXT, WIRE_OID_MAX)                                                          \
-	X(base, TEXT, VERSION_MAX) /* from, once an unfinished update has touched the tree */    \
-	X(base_commit, TEXT, WIRE_OID_MAX) /* HEAD of that time: the way back */                 \
-	X(base_target, TEXT, WIRE_OID_MAX) /* what was to become HEAD */                         \
-	X(due_ms, NUMBER, 0)               /* CLOCK_BOOTTIME of the next attempt, in due_boot */ \
-	X(due_boot, TEXT, JOURNAL_BOOT_MAX)                                                      \
-	X(daemon_pid, NUMBER, 0)                                                                 \
-	X(daemon_start, NUMBER, 0)                                                               \
-	X(daemon_boot, TEXT, JOURNAL_BOOT_MAX)                                                   \
-	X(signal_dev, NUMBER, 0)                                                                 \
-	X(signal_ino, NUMBER, 0)                                                                 \
-	X(signal_btime_s, NUMBER, 0)                                                             \
-	X(signal_btime_ns, NUMBER, 0)                                                            \
-	X(signal_mtime_s, NUMBER, 0)                                                             \
-	X(signal_mtime_ns, NUMBER, 0)                                                            \
-	X(signal_size, NUMBER, 0)                                                                \
-	X(signal_sha256, TEXT, 2 * FILE_SHA256_BYTES + 1)                                        \
+#define JOURNAL_FIELDS(X)                                                                     \
+	X(phase, NUMBER, 0)                                                                   \
+	X(run, TEXT, WIRE_RUN_MAX)                                                            \
+	X(channel, NUMBER, 0)                                                                 \
+	X(attempt, NUMBER, 0)       /* of this signal's content */                            \
+	X(interruptions, NUMBER, 0) /* of this target */                                      \
+	X(restarts, NUMBER, 0)      /* exits 42 for this debt */                              \
+	X(step, NUMBER, 0)                                                                    \
+	X(reason, NUMBER, 0)                                                                  \
+	X(held, NUMBER, 0)                                                                    \
+	X(from, TEXT, VERSION_MAX)      /* where the gap begins */                            \
+	X(available, TEXT, VERSION_MAX) /* as announced */                                    \
+	X(to, TEXT, VERSION_MAX)                                                              \
+	X(commit, TEXT, WIRE_OID_MAX)                                                         \
+	X(previous, TEXT, WIRE_OID_MAX)                                                       \
+	X(base, TEXT, VERSION_MAX) /* from, once an unfinished update has touched the tree */ \
+	X(base_commit, TEXT, WIRE_OID_MAX)      /* HEAD of that time: the way back */         \
+	X(base_target, TEXT, WIRE_OID_MAX)      /* what was to become HEAD */                 \
+	X(installed, TEXT, VERSION_MAX)         /* what the last commit brought, */           \
+	X(installed_commit, TEXT, WIRE_OID_MAX) /* and where HEAD was then */                 \
+	X(due_ms, NUMBER, 0) /* CLOCK_BOOTTIME of the next attempt, in due_boot */            \
+	X(due_boot, TEXT, JOURNAL_BOOT_MAX)                                                   \
+	X(daemon_pid, NUMBER, 0)                                                              \
+	X(daemon_start, NUMBER, 0)                                                            \
+	X(daemon_boot, TEXT, JOURNAL_BOOT_MAX)                                                \
+	X(signal_dev, NUMBER, 0)                                                              \
+	X(signal_ino, NUMBER, 0)                                                              \
+	X(signal_btime_s, NUMBER, 0)                                                          \
+	X(signal_btime_ns, NUMBER, 0)                                                         \
+	X(signal_mtime_s, NUMBER, 0)                                                          \
+	X(signal_mtime_ns, NUMBER, 0)                                                         \
+	X(signal_size, NUMBER, 0)                                                             \
+	X(signal_sha256, TEXT, 2 * FILE_SHA256_BYTES + 1)                                     \
 	X(detail, TEXT, WIRE_DETAIL_MAX)
 
 #define JOURNAL_MEMBER_NUMBER(field, size) uint64_t field;

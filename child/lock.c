@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -57,7 +58,7 @@ lock_take(struct exe *e)
 {
 	char owner[OWNER_BYTES];
 	int64_t until = clock_monotonic_ms() + EXE_LOCK_WAIT_MS;
-	const struct timespec pause = {0, LOCK_TRY_MS * 1000000};
+	const struct timespec pause = {0, LOCK_TRY_MS * 1000000L};
 	int n;
 
 	e->lock_fd =
@@ -117,9 +118,9 @@ git_lives(const struct exe *e)
 	return lives;
 }
 
-/* Removes one lock. 0: gone, or was not there; -1, errno. */
+/* Removes one lock; where names its directory in .git. 0: gone, or was not there; -1, errno. */
 static int
-remove_stale(const struct exe *e, int dir_fd, const char *name)
+remove_stale(const struct exe *e, int dir_fd, const char *where, const char *name)
 {
 	struct stat st;
 
@@ -131,7 +132,7 @@ remove_stale(const struct exe *e, int dir_fd, const char *name)
 	}
 	if (unlinkat(dir_fd, name, 0) == -1 && errno != ENOENT)
 		return -1;
-	log_warnx("removed %s, left in .git by a git that was killed", name);
+	log_warnx("removed .git/%s%s, left by a git that was killed", where, name);
 	return 0;
 }
 
@@ -145,10 +146,12 @@ ends_with(const char *name, const char *end)
 
 /* Below refs/: every *.lock. In objects/pack: every tmp_*, the remains of a cut off fetch. */
 static int
-sweep(const struct exe *e, int parent_fd, const char *path, bool pack, int depth)
+sweep(const struct exe *e, const char *where, bool pack, int depth)
 {
-	int fd = openat(parent_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), rc = 0;
+	int fd = openat(e->gitdir_fd, where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char below[PATH_MAX];
 	struct dirent *entry;
+	int rc = 0;
 	DIR *dir;
 
 	if (fd == -1)
@@ -158,13 +161,15 @@ sweep(const struct exe *e, int parent_fd, const char *path, bool pack, int depth
 		return -1;
 	}
 	while (rc == 0 && (entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		const char *name = entry->d_name;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 			continue;
-		if (pack ? strncmp(entry->d_name, "tmp_", 4) == 0
-			 : ends_with(entry->d_name, ".lock"))
-			rc = remove_stale(e, fd, entry->d_name);
-		else if (!pack && depth > 0 && entry->d_type == DT_DIR)
-			rc = sweep(e, fd, entry->d_name, false, depth - 1);
+		if (pack ? strncmp(name, "tmp_", 4) == 0 : ends_with(name, ".lock"))
+			rc = remove_stale(e, fd, where, name);
+		else if (!pack && depth > 0 && entry->d_type == DT_DIR &&
+			 snprintf(below, sizeof(below), "%s%s/", where, name) < (int)sizeof(below))
+			rc = sweep(e, below, false, depth - 1);
 	}
 	closedir(dir);
 	return rc;
@@ -177,9 +182,9 @@ lock_clear_stale(struct exe *e)
 	    "config.lock", "packed-refs.lock", "shallow.lock", NULL};
 
 	for (size_t i = 0; names[i] != NULL; i++)
-		if (remove_stale(e, e->gitdir_fd, names[i]) == -1)
+		if (remove_stale(e, e->gitdir_fd, "", names[i]) == -1)
 			return -1;
-	if (sweep(e, e->gitdir_fd, "refs", false, REFS_DEPTH) == -1)
+	if (sweep(e, "refs/", false, REFS_DEPTH) == -1)
 		return -1;
-	return sweep(e, e->gitdir_fd, "objects/pack", true, 0);
+	return sweep(e, "objects/pack/", true, 0);
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -113,8 +114,8 @@ open_places(struct exe *e)
 	e->state_fd = open_own_dir(AT_FDCWD, e->conf.state_dir, 0755);
 	e->log_dir_fd = open_own_dir(e->state_fd, "log", 0750);
 	conf_split_path(e->conf.signal, e->signal_dir, e->signal_name);
-	if ((e->signal_dir_fd = file_open_dir(AT_FDCWD, e->signal_dir)) == -1)
-		log_exit(EX_CONFIG, "[deploy] signal: %s: %s", e->signal_dir, strerror(errno));
+	e->signal_dir_fd = -1;
+	announcement_open(e);
 }
 
 static void
@@ -155,6 +156,9 @@ open_signals(struct exe *e)
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
 	    signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGHUP, SIG_IGN) == SIG_ERR)
 		fatal("signal");
+	/* The monitor's end is seen as end of file; but a process that was stopped sees nothing. */
+	if (prctl(PR_SET_PDEATHSIG, SIGCONT) == -1)
+		fatal("prctl(PR_SET_PDEATHSIG)");
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
@@ -174,6 +178,8 @@ main(int argc, char *argv[])
 	log_init("moult-executor");
 	config = read_options(e, argc, argv);
 	check_wire();
+	if (close_range(WIRE_FD + 1, ~0u, 0) == -1)
+		fatal("close_range");
 	umask(022);
 	if (conf_load(&e->conf, config, conf_complain_to_log, NULL) != 0)
 		exit(EX_CONFIG);

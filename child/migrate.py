@@ -32,19 +32,31 @@ def load(name):
 
 def answer(modules, verb, name):
     """The answer to one request; a migration may raise anything, SystemExit included."""
+    streams = sys.stdout, sys.stderr
     try:
         if name not in modules:
             modules.clear()
             modules[name] = load(name)
         result = getattr(modules[name], verb)()
     except BaseException as error:
-        traceback.print_exc()
+        traceback.print_exc(file=streams[1])
         return "error %s: %s" % (type(error).__name__, error)
+    finally:
+        sys.stdout, sys.stderr = streams
     if type(result) is not bool:
         return "error %s() returned %r, not True or False" % (verb, result)
     if (verb, result) not in ANSWERS:
         return "error %s() returned %s" % (verb, result)
     return ANSWERS[verb, result]
+
+
+def flush():
+    """What was printed stands in the log before the answer; a migration may have closed it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
 
 
 def main():
@@ -56,8 +68,7 @@ def main():
         for line in requests:
             verb, name = line.split()
             text = answer(modules, verb, name)
-            sys.stdout.flush()
-            sys.stderr.flush()
+            flush()
             text = text.encode("ascii", "backslashreplace").replace(b"\n", b"\\n")[:400]
             os.write(ANSWER, text + b"\n")
 

@@ -12,8 +12,10 @@
  */
 #include "profile.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ioprio.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -40,370 +42,484 @@
 #define SYSTEM   "asking about the system and its own limits"
 #define CONFINE  "confining itself further"
 
-/* clang-format off: one call a line */
-static const struct filter_row calls[] = {PASS(read, FILES) PASS(write, FILES) PASS(
-    open, FILES) PASS(close, FILES) PASS(stat, FILES) PASS(fstat, FILES) PASS(lstat,
-    FILES) PASS(lseek, FILES) PASS(pread64, FILES) PASS(pwrite64, FILES) PASS(readv,
-    FILES) PASS(writev, FILES) PASS(preadv, FILES) PASS(pwritev, FILES) PASS(preadv2,
-    FILES) PASS(pwritev2, FILES) PASS(access, FILES) PASS(faccessat, FILES) PASS(faccessat2,
-    FILES) PASS(pipe, FILES) PASS(pipe2, FILES) PASS(dup, FILES) PASS(dup2, FILES) PASS(dup3, FILES)
-	PASS(sendfile, FILES) PASS(splice, FILES) PASS(tee, FILES) PASS(fcntl, FILES) PASS(
-	    flock, FILES) PASS(fsync, FILES) PASS(fdatasync, FILES) PASS(sync, FILES) PASS(syncfs,
-	    FILES) PASS(sync_file_range,
-	    FILES) PASS(truncate,
-	    FILES) PASS(ftruncate,
-	    FILES) PASS(fallocate,
-	    FILES) PASS(fadvise64,
-	    FILES) PASS(readahead,
-	    FILES) PASS(copy_file_range,
-	    FILES) PASS(getdents,
-	    FILES) PASS(getdents64,
-	    FILES) PASS(getcwd,
-	    FILES) PASS(chdir,
-	    FILES) PASS(fchdir,
-	    FILES) PASS(rename,
-	    FILES) PASS(renameat, FILES)
-	    PASS(renameat2, FILES) PASS(mkdir, FILES) PASS(mkdirat, FILES) PASS(rmdir, FILES) PASS(
-		creat, FILES) PASS(openat, FILES) PASS(link, FILES) PASS(linkat, FILES) PASS(unlink,
-		FILES) PASS(unlinkat,
-		FILES) PASS(symlink, FILES)
-		PASS(symlinkat, FILES) PASS(readlink, FILES) PASS(readlinkat, FILES) PASS(
-		    chmod, FILES) PASS(fchmod, FILES) PASS(fchmodat, FILES) PASS(chown,
-		    FILES) PASS(fchown,
-		    FILES) PASS(lchown,
-		    FILES) PASS(fchownat, FILES)
-		    PASS(umask, FILES) PASS(utime, FILES) PASS(utimes, FILES) PASS(
-			futimesat, FILES) PASS(utimensat, FILES) PASS(mknod, FILES) PASS(mknodat,
-			FILES) PASS(statfs,
-			FILES) PASS(fstatfs,
-			FILES) PASS(newfstatat,
-			FILES) PASS(statx,
-			FILES) PASS(ioctl,
-			FILES) PASS(close_range,
-			FILES) PASS(setxattr,
-			FILES) PASS(lsetxattr,
-			FILES) PASS(fsetxattr,
-			FILES) PASS(getxattr,
-			FILES) PASS(lgetxattr,
-			FILES) PASS(fgetxattr,
-			FILES) PASS(listxattr,
-			FILES) PASS(llistxattr,
-			FILES) PASS(flistxattr,
-			FILES) PASS(removexattr,
-			FILES) PASS(lremovexattr,
-			FILES) PASS(fremovexattr,
-			FILES) PASS(inotify_init,
-			FILES) PASS(inotify_init1,
-			FILES) PASS(inotify_add_watch,
-			FILES) PASS(inotify_rm_watch,
-			FILES) PASS(io_setup,
-			FILES) PASS(io_destroy,
-			FILES) PASS(io_getevents,
-			FILES) PASS(io_submit,
-			FILES) PASS(io_cancel,
-			FILES) PASS(io_pgetevents,
-			FILES) PASS(cachestat,
-			FILES) PASS(mmap,
-			MEMORY) PASS(mprotect, MEMORY) PASS(munmap,
-			MEMORY) PASS(brk, MEMORY) PASS(mremap, MEMORY) PASS(msync,
-			MEMORY) PASS(mincore,
-			MEMORY) PASS(madvise, MEMORY) PASS(mlock, MEMORY) PASS(mlock2,
-			MEMORY) PASS(munlock, MEMORY) PASS(mlockall, MEMORY) PASS(munlockall,
-			MEMORY) PASS(membarrier, MEMORY) PASS(pkey_mprotect,
-			MEMORY) PASS(pkey_alloc, MEMORY) PASS(pkey_free, MEMORY) PASS(clone,
-			PROCESS) PASS(fork,
-			PROCESS) PASS(vfork, PROCESS) PASS(execve, PROCESS) PASS(execveat,
-			PROCESS) PASS(exit,
-			PROCESS) PASS(exit_group, PROCESS) PASS(wait4,
-			PROCESS) PASS(waitid, PROCESS) PASS(getpid,
-			PROCESS) PASS(getppid, PROCESS) PASS(gettid, PROCESS) PASS(getpgid,
-			PROCESS) PASS(getpgrp, PROCESS) PASS(setpgid, PROCESS) PASS(getsid,
-			PROCESS) PASS(setsid, PROCESS) PASS(set_tid_address,
-			PROCESS) PASS(set_robust_list,
-			PROCESS) PASS(get_robust_list, PROCESS) PASS(rseq, PROCESS) PASS(futex,
-			PROCESS) PASS(futex_waitv, PROCESS) PASS(arch_prctl, PROCESS) PASS(prctl,
-			PROCESS) PASS(restart_syscall, PROCESS) PASS(pidfd_open,
-			PROCESS) PASS(sched_yield, PROCESS) PASS(getuid,
-			IDENTITY) PASS(getgid, IDENTITY) PASS(geteuid, IDENTITY) PASS(getegid,
-			IDENTITY) PASS(setuid, IDENTITY) PASS(setgid, IDENTITY) PASS(setreuid,
-			IDENTITY) PASS(setregid, IDENTITY) PASS(setresuid,
-			IDENTITY) PASS(getresuid, IDENTITY) PASS(setresgid,
-			IDENTITY) PASS(getresgid, IDENTITY) PASS(getgroups,
-			IDENTITY) PASS(setgroups, IDENTITY) PASS(setfsuid, IDENTITY) PASS(setfsgid,
-			IDENTITY) PASS(capget, IDENTITY) PASS(rt_sigaction,
-			SIGNALS) PASS(rt_sigprocmask, SIGNALS) PASS(rt_sigreturn,
-			SIGNALS) PASS(rt_sigpending, SIGNALS) PASS(rt_sigtimedwait,
-			SIGNALS) PASS(rt_sigqueueinfo, SIGNALS) PASS(rt_tgsigqueueinfo,
-			SIGNALS) PASS(rt_sigsuspend,
-			SIGNALS) PASS(sigaltstack, SIGNALS) PASS(kill, SIGNALS) PASS(tkill,
-			SIGNALS) PASS(tgkill, SIGNALS) PASS(pidfd_send_signal,
-			SIGNALS) PASS(pause, SIGNALS) PASS(signalfd, SIGNALS) PASS(signalfd4,
-			SIGNALS) PASS(nanosleep, TIME) PASS(clock_nanosleep,
-			TIME) PASS(getitimer, TIME) PASS(setitimer,
-			TIME) PASS(alarm, TIME) PASS(gettimeofday, TIME) PASS(time,
-			TIME) PASS(times, TIME) PASS(clock_gettime,
-			TIME) PASS(clock_getres, TIME) PASS(timer_create,
-			TIME) PASS(timer_settime, TIME) PASS(timer_gettime,
-			TIME) PASS(timer_getoverrun, TIME) PASS(timer_delete,
-			TIME) PASS(timerfd_create, TIME) PASS(timerfd_settime,
-			TIME) PASS(timerfd_gettime,
-			TIME) PASS(poll, WAITING) PASS(ppoll, WAITING) PASS(select,
-			WAITING) PASS(pselect6,
-			WAITING) PASS(epoll_create,
-			WAITING) PASS(epoll_create1, WAITING) PASS(epoll_ctl,
-			WAITING) PASS(epoll_wait, WAITING) PASS(epoll_pwait,
-			WAITING) PASS(epoll_pwait2,
-			WAITING) PASS(eventfd, WAITING) PASS(eventfd2, WAITING) PASS(getpriority,
-			SCHED) PASS(setpriority,
-			SCHED) PASS(sched_setparam,
-			SCHED) PASS(sched_getparam,
-			SCHED) PASS(sched_setscheduler,
-			SCHED) PASS(sched_getscheduler,
-			SCHED) PASS(sched_get_priority_max,
-			SCHED) PASS(sched_get_priority_min, SCHED)
-			PASS(sched_rr_get_interval, SCHED) PASS(sched_setaffinity, SCHED) PASS(
-			    sched_getaffinity, SCHED) PASS(sched_setattr, SCHED) PASS(sched_getattr,
-			    SCHED) PASS(ioprio_set,
-			    SCHED) PASS(ioprio_get,
-			    SCHED) PASS(getcpu,
-			    SCHED) PASS(socket,
-			    SOCKETS) PASS(connect, SOCKETS) PASS(accept, SOCKETS) PASS(accept4,
-			    SOCKETS) PASS(sendto, SOCKETS) PASS(recvfrom,
-			    SOCKETS) PASS(sendmsg, SOCKETS) PASS(recvmsg, SOCKETS) PASS(sendmmsg,
-			    SOCKETS) PASS(recvmmsg,
-			    SOCKETS) PASS(shutdown,
-			    SOCKETS) PASS(bind,
-			    SOCKETS) PASS(listen, SOCKETS) PASS(getsockname,
-			    SOCKETS) PASS(getpeername, SOCKETS) PASS(socketpair,
-			    SOCKETS) PASS(setsockopt, SOCKETS) PASS(getsockopt,
-			    SOCKETS) PASS(uname, SYSTEM) PASS(sysinfo, SYSTEM) PASS(getrlimit,
-			    SYSTEM) PASS(setrlimit,
-			    SYSTEM) PASS(prlimit64,
-			    SYSTEM) PASS(getrusage,
-			    SYSTEM) PASS(getrandom,
-			    SYSTEM) PASS(seccomp, CONFINE) PASS(landlock_create_ruleset,
-			    CONFINE) PASS(landlock_add_rule, CONFINE) PASS(landlock_restrict_self,
-			    CONFINE) REFUSE(ptrace,
-			    "reads and steers other processes") REFUSE(process_vm_readv,
-			    "reads other processes") REFUSE(process_vm_writev,
-			    "writes other processes") REFUSE(process_madvise,
-			    "steers other processes' memory") REFUSE(process_mrelease,
-			    "steers other processes' memory") REFUSE(kcmp,
-			    "looks into other processes") REFUSE(pidfd_getfd,
-			    "takes descriptors from other processes") REFUSE(mount,
-			    "mounts") REFUSE(umount2, "mounts") REFUSE(pivot_root,
-			    "mounts") REFUSE(chroot, "changes the root") REFUSE(move_mount,
-			    "mounts") REFUSE(open_tree,
-			    "mounts") REFUSE(fsopen, "mounts") REFUSE(fsconfig,
-			    "mounts") REFUSE(fsmount, "mounts") REFUSE(fspick,
-			    "mounts") REFUSE(mount_setattr,
-			    "mounts") REFUSE(unshare,
-			    "namespaces: new attack surface") REFUSE(setns,
-			    "namespaces: new attack surface") REFUSE(keyctl,
-			    "kernel keyring, shared by the user's processes") REFUSE(add_key,
-			    "kernel keyring, shared by the user's processes") REFUSE(request_key,
-			    "kernel keyring, shared by the user's processes") REFUSE(bpf,
-			    "kernel attack surface") REFUSE(perf_event_open,
-			    "kernel attack surface") REFUSE(io_uring_setup,
-			    "makes calls that no filter sees") REFUSE(io_uring_enter,
-			    "makes calls that no filter sees") REFUSE(io_uring_register,
-			    "makes calls that no filter sees") REFUSE(userfaultfd,
-			    "kernel attack surface") REFUSE(memfd_secret,
-			    "kernel attack surface") REFUSE(vmsplice,
-			    "kernel attack surface") REFUSE(kexec_load,
-			    "replaces the kernel") REFUSE(kexec_file_load,
-			    "replaces the kernel") REFUSE(init_module,
-			    "changes the kernel") REFUSE(finit_module,
-			    "changes the kernel") REFUSE(delete_module,
-			    "changes the kernel") REFUSE(reboot,
-			    "the machine's, not a step's") REFUSE(swapon,
-			    "the machine's, not a step's") REFUSE(swapoff,
-			    "the machine's, not a step's") REFUSE(quotactl,
-			    "the machine's, not a step's") REFUSE(quotactl_fd,
-			    "the machine's, not a step's") REFUSE(acct,
-			    "the machine's, not a step's") REFUSE(syslog,
-			    "the kernel's log") REFUSE(settimeofday,
-			    "sets the clock") REFUSE(clock_settime,
-			    "sets the clock") REFUSE(clock_adjtime,
-			    "sets the clock") REFUSE(adjtimex, "sets the clock") REFUSE(iopl,
-			    "hardware") REFUSE(ioperm, "hardware") REFUSE(modify_ldt,
-			    "kernel attack surface") REFUSE(vhangup,
-			    "the terminal's, not a step's") REFUSE(personality,
-			    "switches protections off") REFUSE(lookup_dcookie,
-			    "obsolete") REFUSE(uselib, "obsolete") REFUSE(ustat,
-			    "obsolete") REFUSE(sysfs, "obsolete") REFUSE(sethostname,
-			    "the machine's, not a step's") REFUSE(setdomainname,
-			    "the machine's, not a step's") REFUSE(name_to_handle_at,
-			    "opens files past their directories") REFUSE(open_by_handle_at,
-			    "opens files past their directories") REFUSE(fanotify_init,
-			    "watches other processes' files") REFUSE(fanotify_mark,
-			    "watches other processes' files") REFUSE(mbind,
-			    "NUMA: steers memory of others") REFUSE(move_pages,
-			    "NUMA: steers memory of others") REFUSE(migrate_pages,
-			    "NUMA: steers memory of others") REFUSE(set_mempolicy,
-			    "NUMA: steers memory of others") REFUSE(get_mempolicy,
-			    "NUMA: steers memory of others") REFUSE(shmget,
-			    "System V IPC crosses every other boundary") REFUSE(shmat,
-			    "System V IPC crosses every other boundary") REFUSE(shmdt,
-			    "System V IPC crosses every other boundary") REFUSE(shmctl,
-			    "System V IPC crosses every other boundary") REFUSE(semget,
-			    "System V IPC crosses every other boundary") REFUSE(semop,
-			    "System V IPC crosses every other boundary") REFUSE(semctl,
-			    "System V IPC crosses every other boundary") REFUSE(semtimedop,
-			    "System V IPC crosses every other boundary") REFUSE(msgget,
-			    "System V IPC crosses every other boundary") REFUSE(msgsnd,
-			    "System V IPC crosses every other boundary") REFUSE(msgrcv,
-			    "System V IPC crosses every other boundary") REFUSE(msgctl,
-			    "System V IPC crosses every other boundary") REFUSE(mq_open,
-			    "POSIX message queues are reachable by name") REFUSE(mq_unlink,
-			    "POSIX message queues are reachable by name") REFUSE(mq_timedsend,
-			    "POSIX message queues are reachable by name") REFUSE(mq_timedreceive,
-			    "POSIX message queues are reachable by name")
-			    REFUSE(mq_notify, "POSIX message queues are reachable by name")
-				REFUSE(mq_getsetattr, "POSIX message queues are reachable by name")
-				    REFUSE(capset, "capabilities")};
+/* One call a line. */
+/* clang-format off */
+static const struct filter_row calls[] = {
+	PASS(read, FILES)
+	PASS(write, FILES)
+	PASS(open, FILES)
+	PASS(close, FILES)
+	PASS(stat, FILES)
+	PASS(fstat, FILES)
+	PASS(lstat, FILES)
+	PASS(lseek, FILES)
+	PASS(pread64, FILES)
+	PASS(pwrite64, FILES)
+	PASS(readv, FILES)
+	PASS(writev, FILES)
+	PASS(preadv, FILES)
+	PASS(pwritev, FILES)
+	PASS(preadv2, FILES)
+	PASS(pwritev2, FILES)
+	PASS(access, FILES)
+	PASS(faccessat, FILES)
+	PASS(faccessat2, FILES)
+	PASS(pipe, FILES)
+	PASS(pipe2, FILES)
+	PASS(dup, FILES)
+	PASS(dup2, FILES)
+	PASS(dup3, FILES)
+	PASS(sendfile, FILES)
+	PASS(splice, FILES)
+	PASS(tee, FILES)
+	PASS(fcntl, FILES)
+	PASS(flock, FILES)
+	PASS(fsync, FILES)
+	PASS(fdatasync, FILES)
+	PASS(sync, FILES)
+	PASS(syncfs, FILES)
+	PASS(sync_file_range, FILES)
+	PASS(truncate, FILES)
+	PASS(ftruncate, FILES)
+	PASS(fallocate, FILES)
+	PASS(fadvise64, FILES)
+	PASS(readahead, FILES)
+	PASS(copy_file_range, FILES)
+	PASS(getdents, FILES)
+	PASS(getdents64, FILES)
+	PASS(getcwd, FILES)
+	PASS(chdir, FILES)
+	PASS(fchdir, FILES)
+	PASS(rename, FILES)
+	PASS(renameat, FILES)
+	PASS(renameat2, FILES)
+	PASS(mkdir, FILES)
+	PASS(mkdirat, FILES)
+	PASS(rmdir, FILES)
+	PASS(creat, FILES)
+	PASS(openat, FILES)
+	PASS(link, FILES)
+	PASS(linkat, FILES)
+	PASS(unlink, FILES)
+	PASS(unlinkat, FILES)
+	PASS(symlink, FILES)
+	PASS(symlinkat, FILES)
+	PASS(readlink, FILES)
+	PASS(readlinkat, FILES)
+	PASS(chmod, FILES)
+	PASS(fchmod, FILES)
+	PASS(fchmodat, FILES)
+	PASS(chown, FILES)
+	PASS(fchown, FILES)
+	PASS(lchown, FILES)
+	PASS(fchownat, FILES)
+	PASS(umask, FILES)
+	PASS(utime, FILES)
+	PASS(utimes, FILES)
+	PASS(futimesat, FILES)
+	PASS(utimensat, FILES)
+	PASS(mknod, FILES)
+	PASS(mknodat, FILES)
+	PASS(statfs, FILES)
+	PASS(fstatfs, FILES)
+	PASS(newfstatat, FILES)
+	PASS(statx, FILES)
+	PASS(ioctl, FILES)
+	PASS(close_range, FILES)
+	PASS(setxattr, FILES)
+	PASS(lsetxattr, FILES)
+	PASS(fsetxattr, FILES)
+	PASS(getxattr, FILES)
+	PASS(lgetxattr, FILES)
+	PASS(fgetxattr, FILES)
+	PASS(listxattr, FILES)
+	PASS(llistxattr, FILES)
+	PASS(flistxattr, FILES)
+	PASS(removexattr, FILES)
+	PASS(lremovexattr, FILES)
+	PASS(fremovexattr, FILES)
+	PASS(inotify_init, FILES)
+	PASS(inotify_init1, FILES)
+	PASS(inotify_add_watch, FILES)
+	PASS(inotify_rm_watch, FILES)
+	PASS(io_setup, FILES)
+	PASS(io_destroy, FILES)
+	PASS(io_getevents, FILES)
+	PASS(io_submit, FILES)
+	PASS(io_cancel, FILES)
+	PASS(io_pgetevents, FILES)
+	PASS(cachestat, FILES)
+	PASS(mmap, MEMORY)
+	PASS(mprotect, MEMORY)
+	PASS(munmap, MEMORY)
+	PASS(brk, MEMORY)
+	PASS(mremap, MEMORY)
+	PASS(msync, MEMORY)
+	PASS(mincore, MEMORY)
+	PASS(madvise, MEMORY)
+	PASS(mlock, MEMORY)
+	PASS(mlock2, MEMORY)
+	PASS(munlock, MEMORY)
+	PASS(mlockall, MEMORY)
+	PASS(munlockall, MEMORY)
+	PASS(membarrier, MEMORY)
+	PASS(pkey_mprotect, MEMORY)
+	PASS(pkey_alloc, MEMORY)
+	PASS(pkey_free, MEMORY)
+	PASS(clone, PROCESS)
+	PASS(fork, PROCESS)
+	PASS(vfork, PROCESS)
+	PASS(execve, PROCESS)
+	PASS(execveat, PROCESS)
+	PASS(exit, PROCESS)
+	PASS(exit_group, PROCESS)
+	PASS(wait4, PROCESS)
+	PASS(waitid, PROCESS)
+	PASS(getpid, PROCESS)
+	PASS(getppid, PROCESS)
+	PASS(gettid, PROCESS)
+	PASS(getpgid, PROCESS)
+	PASS(getpgrp, PROCESS)
+	PASS(setpgid, PROCESS)
+	PASS(getsid, PROCESS)
+	PASS(setsid, PROCESS)
+	PASS(set_tid_address, PROCESS)
+	PASS(set_robust_list, PROCESS)
+	PASS(get_robust_list, PROCESS)
+	PASS(rseq, PROCESS)
+	PASS(futex, PROCESS)
+	PASS(futex_waitv, PROCESS)
+	PASS(arch_prctl, PROCESS)
+	PASS(prctl, PROCESS)
+	PASS(restart_syscall, PROCESS)
+	PASS(pidfd_open, PROCESS)
+	PASS(sched_yield, PROCESS)
+	PASS(getuid, IDENTITY)
+	PASS(getgid, IDENTITY)
+	PASS(geteuid, IDENTITY)
+	PASS(getegid, IDENTITY)
+	PASS(setuid, IDENTITY)
+	PASS(setgid, IDENTITY)
+	PASS(setreuid, IDENTITY)
+	PASS(setregid, IDENTITY)
+	PASS(setresuid, IDENTITY)
+	PASS(getresuid, IDENTITY)
+	PASS(setresgid, IDENTITY)
+	PASS(getresgid, IDENTITY)
+	PASS(getgroups, IDENTITY)
+	PASS(setgroups, IDENTITY)
+	PASS(setfsuid, IDENTITY)
+	PASS(setfsgid, IDENTITY)
+	PASS(capget, IDENTITY)
+	PASS(rt_sigaction, SIGNALS)
+	PASS(rt_sigprocmask, SIGNALS)
+	PASS(rt_sigreturn, SIGNALS)
+	PASS(rt_sigpending, SIGNALS)
+	PASS(rt_sigtimedwait, SIGNALS)
+	PASS(rt_sigqueueinfo, SIGNALS)
+	PASS(rt_tgsigqueueinfo, SIGNALS)
+	PASS(rt_sigsuspend, SIGNALS)
+	PASS(sigaltstack, SIGNALS)
+	PASS(kill, SIGNALS)
+	PASS(tkill, SIGNALS)
+	PASS(tgkill, SIGNALS)
+	PASS(pidfd_send_signal, SIGNALS)
+	PASS(pause, SIGNALS)
+	PASS(signalfd, SIGNALS)
+	PASS(signalfd4, SIGNALS)
+	PASS(nanosleep, TIME)
+	PASS(clock_nanosleep, TIME)
+	PASS(getitimer, TIME)
+	PASS(setitimer, TIME)
+	PASS(alarm, TIME)
+	PASS(gettimeofday, TIME)
+	PASS(time, TIME)
+	PASS(times, TIME)
+	PASS(clock_gettime, TIME)
+	PASS(clock_getres, TIME)
+	PASS(timer_create, TIME)
+	PASS(timer_settime, TIME)
+	PASS(timer_gettime, TIME)
+	PASS(timer_getoverrun, TIME)
+	PASS(timer_delete, TIME)
+	PASS(timerfd_create, TIME)
+	PASS(timerfd_settime, TIME)
+	PASS(timerfd_gettime, TIME)
+	PASS(poll, WAITING)
+	PASS(ppoll, WAITING)
+	PASS(select, WAITING)
+	PASS(pselect6, WAITING)
+	PASS(epoll_create, WAITING)
+	PASS(epoll_create1, WAITING)
+	PASS(epoll_ctl, WAITING)
+	PASS(epoll_wait, WAITING)
+	PASS(epoll_pwait, WAITING)
+	PASS(epoll_pwait2, WAITING)
+	PASS(eventfd, WAITING)
+	PASS(eventfd2, WAITING)
+	PASS(getpriority, SCHED)
+	PASS(setpriority, SCHED)
+	PASS(sched_setparam, SCHED)
+	PASS(sched_getparam, SCHED)
+	PASS(sched_setscheduler, SCHED)
+	PASS(sched_getscheduler, SCHED)
+	PASS(sched_get_priority_max, SCHED)
+	PASS(sched_get_priority_min, SCHED)
+	PASS(sched_rr_get_interval, SCHED)
+	PASS(sched_setaffinity, SCHED)
+	PASS(sched_getaffinity, SCHED)
+	PASS(sched_setattr, SCHED)
+	PASS(sched_getattr, SCHED)
+	PASS(ioprio_set, SCHED)
+	PASS(ioprio_get, SCHED)
+	PASS(getcpu, SCHED)
+	PASS(socket, SOCKETS)
+	PASS(connect, SOCKETS)
+	PASS(accept, SOCKETS)
+	PASS(accept4, SOCKETS)
+	PASS(sendto, SOCKETS)
+	PASS(recvfrom, SOCKETS)
+	PASS(sendmsg, SOCKETS)
+	PASS(recvmsg, SOCKETS)
+	PASS(sendmmsg, SOCKETS)
+	PASS(recvmmsg, SOCKETS)
+	PASS(shutdown, SOCKETS)
+	PASS(bind, SOCKETS)
+	PASS(listen, SOCKETS)
+	PASS(getsockname, SOCKETS)
+	PASS(getpeername, SOCKETS)
+	PASS(socketpair, SOCKETS)
+	PASS(setsockopt, SOCKETS)
+	PASS(getsockopt, SOCKETS)
+	PASS(uname, SYSTEM)
+	PASS(sysinfo, SYSTEM)
+	PASS(getrlimit, SYSTEM)
+	PASS(setrlimit, SYSTEM)
+	PASS(prlimit64, SYSTEM)
+	PASS(getrusage, SYSTEM)
+	PASS(getrandom, SYSTEM)
+	PASS(seccomp, CONFINE)
+	PASS(landlock_create_ruleset, CONFINE)
+	PASS(landlock_add_rule, CONFINE)
+	PASS(landlock_restrict_self, CONFINE)
+	REFUSE(ptrace, "reads and steers other processes")
+	REFUSE(process_vm_readv, "reads other processes")
+	REFUSE(process_vm_writev, "writes other processes")
+	REFUSE(process_madvise, "steers other processes' memory")
+	REFUSE(process_mrelease, "steers other processes' memory")
+	REFUSE(kcmp, "looks into other processes")
+	REFUSE(pidfd_getfd, "takes descriptors from other processes")
+	REFUSE(mount, "mounts")
+	REFUSE(umount2, "mounts")
+	REFUSE(pivot_root, "mounts")
+	REFUSE(chroot, "changes the root")
+	REFUSE(move_mount, "mounts")
+	REFUSE(open_tree, "mounts")
+	REFUSE(fsopen, "mounts")
+	REFUSE(fsconfig, "mounts")
+	REFUSE(fsmount, "mounts")
+	REFUSE(fspick, "mounts")
+	REFUSE(mount_setattr, "mounts")
+	REFUSE(unshare, "namespaces: new attack surface")
+	REFUSE(setns, "namespaces: new attack surface")
+	REFUSE(keyctl, "kernel keyring, shared by the user's processes")
+	REFUSE(add_key, "kernel keyring, shared by the user's processes")
+	REFUSE(request_key, "kernel keyring, shared by the user's processes")
+	REFUSE(bpf, "kernel attack surface")
+	REFUSE(perf_event_open, "kernel attack surface")
+	REFUSE(io_uring_setup, "makes calls that no filter sees")
+	REFUSE(io_uring_enter, "makes calls that no filter sees")
+	REFUSE(io_uring_register, "makes calls that no filter sees")
+	REFUSE(userfaultfd, "kernel attack surface")
+	REFUSE(memfd_secret, "kernel attack surface")
+	REFUSE(vmsplice, "kernel attack surface")
+	REFUSE(kexec_load, "replaces the kernel")
+	REFUSE(kexec_file_load, "replaces the kernel")
+	REFUSE(init_module, "changes the kernel")
+	REFUSE(finit_module, "changes the kernel")
+	REFUSE(delete_module, "changes the kernel")
+	REFUSE(reboot, "the machine's, not a step's")
+	REFUSE(swapon, "the machine's, not a step's")
+	REFUSE(swapoff, "the machine's, not a step's")
+	REFUSE(quotactl, "the machine's, not a step's")
+	REFUSE(quotactl_fd, "the machine's, not a step's")
+	REFUSE(acct, "the machine's, not a step's")
+	REFUSE(syslog, "the kernel's log")
+	REFUSE(settimeofday, "sets the clock")
+	REFUSE(clock_settime, "sets the clock")
+	REFUSE(clock_adjtime, "sets the clock")
+	REFUSE(adjtimex, "sets the clock")
+	REFUSE(iopl, "hardware")
+	REFUSE(ioperm, "hardware")
+	REFUSE(modify_ldt, "kernel attack surface")
+	REFUSE(vhangup, "the terminal's, not a step's")
+	REFUSE(personality, "switches protections off")
+	REFUSE(lookup_dcookie, "obsolete")
+	REFUSE(uselib, "obsolete")
+	REFUSE(ustat, "obsolete")
+	REFUSE(sysfs, "obsolete")
+	REFUSE(sethostname, "the machine's, not a step's")
+	REFUSE(setdomainname, "the machine's, not a step's")
+	REFUSE(name_to_handle_at, "opens files past their directories")
+	REFUSE(open_by_handle_at, "opens files past their directories")
+	REFUSE(fanotify_init, "watches other processes' files")
+	REFUSE(fanotify_mark, "watches other processes' files")
+	REFUSE(mbind, "NUMA: steers memory of others")
+	REFUSE(move_pages, "NUMA: steers memory of others")
+	REFUSE(migrate_pages, "NUMA: steers memory of others")
+	REFUSE(set_mempolicy, "NUMA: steers memory of others")
+	REFUSE(get_mempolicy, "NUMA: steers memory of others")
+	REFUSE(shmget, "System V IPC crosses every other boundary")
+	REFUSE(shmat, "System V IPC crosses every other boundary")
+	REFUSE(shmdt, "System V IPC crosses every other boundary")
+	REFUSE(shmctl, "System V IPC crosses every other boundary")
+	REFUSE(semget, "System V IPC crosses every other boundary")
+	REFUSE(semop, "System V IPC crosses every other boundary")
+	REFUSE(semctl, "System V IPC crosses every other boundary")
+	REFUSE(semtimedop, "System V IPC crosses every other boundary")
+	REFUSE(msgget, "System V IPC crosses every other boundary")
+	REFUSE(msgsnd, "System V IPC crosses every other boundary")
+	REFUSE(msgrcv, "System V IPC crosses every other boundary")
+	REFUSE(msgctl, "System V IPC crosses every other boundary")
+	REFUSE(mq_open, "POSIX message queues are reachable by name")
+	REFUSE(mq_unlink, "POSIX message queues are reachable by name")
+	REFUSE(mq_timedsend, "POSIX message queues are reachable by name")
+	REFUSE(mq_timedreceive, "POSIX message queues are reachable by name")
+	REFUSE(mq_notify, "POSIX message queues are reachable by name")
+	REFUSE(mq_getsetattr, "POSIX message queues are reachable by name")
+	REFUSE(capset, "capabilities")
+};
 
 /* An argument that makes an allowed call a refused one. Only the low 32 bits count where the
  * kernel reads no more: a high bit must not hide a value. */
 #define LOW 0xffffffffu
-#define BITS(name, number, bits, reason) \
-	{.call = name,                   \
-	    .verdict = FILTER_REFUSE,    \
-	    .error = EPERM,              \
-	    .test = FILTER_MASKED_EQ,    \
-	    .argument = number,          \
-	    .mask = bits,                \
-	    .value = bits,               \
-	    .why = reason},
-#define IS(name, number, low, code, reason) \
-	{.call = name,                      \
-	    .verdict = FILTER_REFUSE,       \
-	    .error = code,                  \
-	    .test = FILTER_MASKED_EQ,       \
-	    .argument = number,             \
-	    .mask = LOW,                    \
-	    .value = low,                   \
-	    .why = reason},
-#define OTHER(name, number, only, reason) \
-	{.call = name,                    \
-	    .verdict = FILTER_REFUSE,     \
-	    .error = EPERM,               \
-	    .test = FILTER_NE,            \
-	    .argument = number,           \
-	    .value = only,                \
-	    .why = reason},
-#define RANGE(name, number, how, bound, code, reason) \
-	{.call = name,                                \
-	    .verdict = FILTER_REFUSE,                 \
-	    .error = code,                            \
-	    .test = how,                              \
-	    .argument = number,                       \
-	    .value = bound,                           \
-	    .why = reason},
+#define MASKED(name, number, bits, low, code, reason) \
+	{.call = name, .verdict = FILTER_REFUSE, .error = code, .test = FILTER_MASKED_EQ, \
+	 .argument = number, .mask = bits, .value = low, .why = reason},
+#define BITS(name, number, bits, reason)     MASKED(name, number, bits, bits, EPERM, reason)
+#define IS(name, number, low, code, reason)  MASKED(name, number, LOW, low, code, reason)
+#define COMPARED(name, number, how, bound, code, reason) \
+	{.call = name, .verdict = FILTER_REFUSE, .error = code, .test = how, \
+	 .argument = number, .value = bound, .why = reason},
+#define OTHER(name, number, only, reason)    COMPARED(name, number, FILTER_NE, only, EPERM, reason)
 #define NEVER(name, code, reason) \
 	{.call = name, .verdict = FILTER_REFUSE, .error = code, .why = reason},
-#define CREATES(name, flags, mode, bits)     \
-	{.call = name,                       \
-	    .verdict = FILTER_REFUSE,        \
-	    .error = EPERM,                  \
-	    .test = FILTER_MASKED_EQ,        \
-	    .argument = mode,                \
-	    .mask = bits,                    \
-	    .value = bits,                   \
-	    .why = "makes a set-id program", \
-	    .also_argument = flags,          \
-	    .also_mask = O_CREAT},
-#define SETID(name, mode)                                   \
+/* The mode counts only where the flags say that a file is made, with a name or without one. */
+#define MAKES(name, flags, flag, mode, bits) \
+	{.call = name, .verdict = FILTER_REFUSE, .error = EPERM, .test = FILTER_MASKED_EQ, \
+	 .argument = mode, .mask = bits, .value = bits, .why = "makes a set-id program", \
+	 .also_argument = flags, .also_mask = flag},
+#define UNNAMED (O_TMPFILE & ~O_DIRECTORY)
+#define OPENS(name, flags, mode) \
+	MAKES(name, flags, O_CREAT, mode, S_ISUID) \
+	MAKES(name, flags, O_CREAT, mode, S_ISGID) \
+	MAKES(name, flags, UNNAMED, mode, S_ISUID) \
+	MAKES(name, flags, UNNAMED, mode, S_ISGID)
+#define SETID(name, mode) \
 	BITS(name, mode, S_ISUID, "makes a set-id program") \
 	BITS(name, mode, S_ISGID, "makes a set-id program")
+#define SOCKET_TYPE 0xfu /* the rest of the argument is flags */
+#define PAIR(type) \
+	MASKED("socketpair", 1, SOCKET_TYPE, type, EPERM, \
+	    "a datagram pair can be connected to a named socket")
 #define NAMESPACE "namespaces: new attack surface"
 #define ESCAPES   "a process that would not be the step's child"
 #define TERMINAL  "types into a terminal"
 #define OTHERS    "steers other processes of the same user"
 
-#define COMMON                                                                        \
-	BITS("clone", 0, CLONE_NEWNS, NAMESPACE)                                      \
-	BITS("clone", 0, CLONE_NEWUTS, NAMESPACE)                                     \
-	BITS("clone", 0, CLONE_NEWIPC, NAMESPACE)                                     \
-	BITS("clone", 0, CLONE_NEWUSER, NAMESPACE)                                    \
-	BITS("clone", 0, CLONE_NEWPID, NAMESPACE)                                     \
-	BITS("clone", 0, CLONE_NEWNET, NAMESPACE)                                     \
-	BITS("clone", 0, CLONE_NEWCGROUP, NAMESPACE)                                  \
-	BITS("clone", 0, CLONE_PARENT, ESCAPES)                                       \
-	BITS("clone", 0, CLONE_PTRACE, ESCAPES)                                       \
-	BITS("clone", 0, CLONE_UNTRACED, ESCAPES)                                     \
-	IS("ioctl", 1, TIOCSTI, EPERM, TERMINAL)                                      \
-	IS("ioctl", 1, TIOCLINUX, EPERM, TERMINAL)                                    \
-	SETID("chmod", 1)                                                             \
-	SETID("fchmod", 1)                                                            \
-	SETID("fchmodat", 2)                                                          \
-	SETID("creat", 1)                                                             \
-	SETID("mknod", 1)                                                             \
-	SETID("mknodat", 2)                                                           \
-	CREATES("open", 1, 2, S_ISUID)                                                \
-	CREATES("open", 1, 2, S_ISGID)                                                \
-	CREATES("openat", 2, 3, S_ISUID)                                              \
-	CREATES("openat", 2, 3, S_ISGID)                                              \
-	OTHER("prlimit64", 0, 0, OTHERS)                                              \
-	OTHER("setpriority", 0, 0, OTHERS)                                            \
-	OTHER("setpriority", 1, 0, OTHERS)                                            \
-	OTHER("sched_setaffinity", 0, 0, OTHERS)                                      \
-	OTHER("sched_setscheduler", 0, 0, OTHERS)                                     \
-	OTHER("sched_setparam", 0, 0, OTHERS)                                         \
-	OTHER("sched_setattr", 0, 0, OTHERS)                                          \
-	OTHER("ioprio_set", 1, 0, OTHERS)                                             \
-	BITS("execveat", 4, AT_EMPTY_PATH, "runs a program that has no name")         \
-	OTHER("socketpair", 0, AF_UNIX, "no family but this has pairs worth having"){ \
-	    .call = "socketpair",                                                     \
-	    .verdict = FILTER_REFUSE,                                                 \
-	    .error = EPERM,                                                           \
-	    .test = FILTER_MASKED_EQ,                                                 \
-	    .argument = 1,                                                            \
-	    .mask = 0xf,                                                              \
-	    .value = SOCK_DGRAM,                                                      \
-	    .why = "a datagram pair can be connected to a named socket"},
+#define COMMON \
+	BITS("clone", 0, CLONE_NEWNS, NAMESPACE) \
+	BITS("clone", 0, CLONE_NEWUTS, NAMESPACE) \
+	BITS("clone", 0, CLONE_NEWIPC, NAMESPACE) \
+	BITS("clone", 0, CLONE_NEWUSER, NAMESPACE) \
+	BITS("clone", 0, CLONE_NEWPID, NAMESPACE) \
+	BITS("clone", 0, CLONE_NEWNET, NAMESPACE) \
+	BITS("clone", 0, CLONE_NEWCGROUP, NAMESPACE) \
+	BITS("clone", 0, CLONE_PARENT, ESCAPES) \
+	BITS("clone", 0, CLONE_PTRACE, ESCAPES) \
+	BITS("clone", 0, CLONE_UNTRACED, ESCAPES) \
+	IS("ioctl", 1, TIOCSTI, EPERM, TERMINAL) \
+	IS("ioctl", 1, TIOCLINUX, EPERM, TERMINAL) \
+	SETID("chmod", 1) \
+	SETID("fchmod", 1) \
+	SETID("fchmodat", 2) \
+	SETID("creat", 1) \
+	SETID("mknod", 1) \
+	SETID("mknodat", 2) \
+	OPENS("open", 1, 2) \
+	OPENS("openat", 2, 3) \
+	OTHER("prlimit64", 0, 0, OTHERS) \
+	OTHER("setpriority", 0, 0, OTHERS) \
+	OTHER("setpriority", 1, 0, OTHERS) \
+	OTHER("sched_setaffinity", 0, 0, OTHERS) \
+	OTHER("sched_setscheduler", 0, 0, OTHERS) \
+	OTHER("sched_setparam", 0, 0, OTHERS) \
+	OTHER("sched_setattr", 0, 0, OTHERS) \
+	OTHER("ioprio_set", 0, IOPRIO_WHO_PROCESS, OTHERS) \
+	OTHER("ioprio_set", 1, 0, OTHERS) \
+	BITS("execveat", 4, AT_EMPTY_PATH, "runs a program that has no name") \
+	OTHER("socketpair", 0, AF_UNIX, "no family but this has pairs worth having") \
+	PAIR(SOCK_DGRAM) \
+	PAIR(SOCK_RAW) /* of which Unix sockets make a datagram pair */
 
-#define FAMILY "a socket family that the step has no use for"
-#define TYPE(value_)                  \
-	{.call = "socket",            \
-	    .verdict = FILTER_REFUSE, \
-	    .error = ESOCKTNOSUPPORT, \
-	    .test = FILTER_MASKED_EQ, \
-	    .argument = 1,            \
-	    .mask = 0xf,              \
-	    .value = value_,          \
-	    .why = "neither a stream nor a datagram"},
-#define PROTOCOL(value) IS("socket", 2, value, EPROTONOSUPPORT, "neither TCP nor UDP")
+#define FAMILY      "a socket family that the step has no use for"
+#define RANGE(how, bound) COMPARED("socket", 0, how, bound, EAFNOSUPPORT, FAMILY)
+#define NO_FAMILY(value)  IS("socket", 0, value, EAFNOSUPPORT, FAMILY)
+#define NO_TYPE(type) \
+	MASKED("socket", 1, SOCKET_TYPE, type, ESOCKTNOSUPPORT, "neither a stream nor a datagram")
+#define NO_PROTOCOL(value) IS("socket", 2, value, EPROTONOSUPPORT, "neither TCP nor UDP")
+#define NO_FASTOPEN(name, flags) BITS(name, flags, MSG_FASTOPEN, "connects without connect")
 
 /* Protocols 0 (the default), 6 (TCP) and 17 (UDP) remain. */
-#define INTERNET                                                                                 \
-	RANGE("socket", 0, FILTER_GT, AF_INET6, EAFNOSUPPORT, FAMILY)                            \
-	IS("socket", 0, AF_AX25, EAFNOSUPPORT, FAMILY)                                           \
-	IS("socket", 0, AF_IPX, EAFNOSUPPORT, FAMILY)                                            \
-	IS("socket", 0, AF_APPLETALK, EAFNOSUPPORT, FAMILY)                                      \
-	IS("socket", 0, AF_NETROM, EAFNOSUPPORT, FAMILY)                                         \
-	IS("socket", 0, AF_BRIDGE, EAFNOSUPPORT, FAMILY)                                         \
-	IS("socket", 0, AF_ATMPVC, EAFNOSUPPORT, FAMILY)                                         \
-	IS("socket", 0, AF_X25, EAFNOSUPPORT, FAMILY)                                            \
-	TYPE(SOCK_RAW)                                                                           \
-	TYPE(SOCK_RDM) TYPE(SOCK_DCCP) TYPE(SOCK_PACKET) RANGE("socket", 2, FILTER_GT,           \
-	    IPPROTO_UDP, EPROTONOSUPPORT, "MPTCP, SCTP and the like") PROTOCOL(1) PROTOCOL(2)    \
-	    PROTOCOL(3) PROTOCOL(4) PROTOCOL(5) PROTOCOL(7) PROTOCOL(8) PROTOCOL(9) PROTOCOL(10) \
-		PROTOCOL(11) PROTOCOL(12) PROTOCOL(13) PROTOCOL(14) PROTOCOL(15) PROTOCOL(16)    \
-		    BITS("sendto", 3, MSG_FASTOPEN, "connects without connect")                  \
-			BITS("sendmsg", 2, MSG_FASTOPEN, "connects without connect")             \
-			    BITS("sendmmsg", 3, MSG_FASTOPEN, "connects without connect")
+#define INTERNET \
+	RANGE(FILTER_GT, AF_INET6) \
+	NO_FAMILY(AF_AX25) \
+	NO_FAMILY(AF_IPX) \
+	NO_FAMILY(AF_APPLETALK) \
+	NO_FAMILY(AF_NETROM) \
+	NO_FAMILY(AF_BRIDGE) \
+	NO_FAMILY(AF_ATMPVC) \
+	NO_FAMILY(AF_X25) \
+	NO_TYPE(SOCK_RAW) \
+	NO_TYPE(SOCK_RDM) \
+	NO_TYPE(SOCK_DCCP) \
+	NO_TYPE(SOCK_PACKET) \
+	COMPARED("socket", 2, FILTER_GT, IPPROTO_UDP, EPROTONOSUPPORT, "MPTCP, SCTP and the like") \
+	NO_PROTOCOL(1) NO_PROTOCOL(2) NO_PROTOCOL(3) NO_PROTOCOL(4) NO_PROTOCOL(5) \
+	NO_PROTOCOL(7) NO_PROTOCOL(8) NO_PROTOCOL(9) NO_PROTOCOL(10) NO_PROTOCOL(11) \
+	NO_PROTOCOL(12) NO_PROTOCOL(13) NO_PROTOCOL(14) NO_PROTOCOL(15) NO_PROTOCOL(16) \
+	NO_FASTOPEN("sendto", 3) \
+	NO_FASTOPEN("sendmsg", 2) \
+	NO_FASTOPEN("sendmmsg", 3)
+
+/* AF_INET and AF_INET6 share a bit that AF_UNIX lacks: there SEQPACKET is no SCTP. */
+static_assert((AF_INET & AF_INET6 & ~AF_UNIX) == AF_INET, "a bit tells them apart");
+#define NO_INTERNET_SEQPACKET \
+	{.call = "socket", .verdict = FILTER_REFUSE, .error = ESOCKTNOSUPPORT, \
+	 .test = FILTER_MASKED_EQ, .argument = 1, .mask = SOCKET_TYPE, .value = SOCK_SEQPACKET, \
+	 .why = "SCTP by default", .also_argument = 0, .also_mask = AF_INET},
 
 static const struct filter_row local[] = {
-    COMMON NEVER("socket", EAFNOSUPPORT, "the step needs no network")};
+	COMMON
+	NEVER("socket", EAFNOSUPPORT, "the step needs no network")
+};
 
-static const struct filter_row fetch[] = {COMMON INTERNET RANGE("socket", 0, FILTER_LT, AF_INET,
-    EAFNOSUPPORT, FAMILY) NEVER("listen", EPERM, "a fetch calls, it is not called")
+static const struct filter_row fetch[] = {
+	COMMON
+	INTERNET
+	NO_INTERNET_SEQPACKET
+	RANGE(FILTER_LT, AF_INET)
+	NEVER("listen", EPERM, "a fetch calls, it is not called")
 	NEVER("accept", EPERM, "a fetch calls, it is not called")
-	    NEVER("accept4", EPERM, "a fetch calls, it is not called")};
+	NEVER("accept4", EPERM, "a fetch calls, it is not called")
+};
 
 static const struct filter_row network[] = {
-    COMMON INTERNET RANGE("socket", 0, FILTER_LT, AF_UNIX, EAFNOSUPPORT, FAMILY)};
+	COMMON
+	INTERNET
+	NO_INTERNET_SEQPACKET
+	RANGE(FILTER_LT, AF_UNIX)
+};
 /* clang-format on */
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))

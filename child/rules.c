@@ -22,60 +22,54 @@ struct cell {
 		{action, EXE_##state}, #action \
 	}
 
-/* clang-format off: the table is read by its columns */
-static const struct cell rules[EXE_STATE_END][EXE_EVENT_END] =
-    {
-	[EXE_IDLE] =
-	    {
-		[ON_RUN] = DO(exe_weigh, IDLE),
-		[ON_ACCEPTED] = DO(exe_begin, STEPPING),
-		[ON_REFUSED] = DO(NULL, IDLE),
-		[ON_STOP] = DO(exe_leave, IDLE),
-		[ON_EOF] = DO(exe_leave, IDLE),
-		[ON_TERM] = DO(exe_leave, IDLE),
-	    },
-	[EXE_STEPPING] =
-	    {
-		[ON_PASSED] = DO(exe_advance, STEPPING),
-		[ON_AGAIN] = DO(exe_repeat, STEPPING),
-		[ON_SPAWNED] = DO(exe_watch, RUNNING),
-		[ON_BROKE] = DO(exe_fail, IDLE),
-		[ON_COMMITTED] = DO(exe_done, OWED),
-	    },
-	[EXE_RUNNING] =
-	    {
-		[ON_LINE] = DO(exe_hear, RUNNING),
-		[ON_BROKE] = DO(exe_clear, CLEARING),
-		[ON_EXIT] = DO(exe_clear, CLEARING),
-		[ON_DEADLINE] = DO(exe_cut, CLEARING),
-		[ON_STOP] = DO(exe_abort, ABORTING),
-		[ON_EOF] = DO(exe_abort, ABORTING),
-		[ON_TERM] = DO(exe_abort, ABORTING),
-	    },
-	[EXE_CLEARING] =
-	    {
-		[ON_LINE] = DO(NULL, CLEARING),
-		[ON_DEADLINE] = DO(exe_kill, CLEARING),
-		[ON_EMPTY] = DO(exe_judge, STEPPING),
-		[ON_STOP] = DO(exe_abort, ABORTING),
-		[ON_EOF] = DO(exe_abort, ABORTING),
-		[ON_TERM] = DO(exe_abort, ABORTING),
-	    },
-	[EXE_ABORTING] =
-	    {
-		[ON_DEADLINE] = DO(exe_kill, ABORTING),
-		[ON_EMPTY] = DO(exe_leave, ABORTING),
-		[ON_STOP] = DO(NULL, ABORTING),
-		[ON_EOF] = DO(NULL, ABORTING),
-		[ON_TERM] = DO(NULL, ABORTING),
-		[ON_LINE] = DO(NULL, ABORTING),
-	    },
-	[EXE_OWED] =
-	    {
-		[ON_STOP] = DO(exe_leave, OWED),
-		[ON_EOF] = DO(exe_leave, OWED),
-		[ON_TERM] = DO(exe_leave, OWED),
-	    },
+/* The table is read by its columns. */
+/* clang-format off */
+static const struct cell rules[EXE_STATE_END][EXE_EVENT_END] = {
+	[EXE_IDLE] = {
+		[ON_RUN]       = DO(exe_weigh,   IDLE),
+		[ON_ACCEPTED]  = DO(exe_begin,   STEPPING),
+		[ON_REFUSED]   = DO(NULL,        IDLE),
+		[ON_STOP]      = DO(exe_leave,   IDLE),
+		[ON_EOF]       = DO(exe_leave,   IDLE),
+		[ON_TERM]      = DO(exe_leave,   IDLE),
+	},
+	[EXE_STEPPING] = {
+		[ON_PASSED]    = DO(exe_advance, STEPPING),
+		[ON_AGAIN]     = DO(exe_repeat,  STEPPING),
+		[ON_SPAWNED]   = DO(exe_watch,   RUNNING),
+		[ON_BROKE]     = DO(exe_fail,    IDLE),
+		[ON_COMMITTED] = DO(exe_done,    OWED),
+	},
+	[EXE_RUNNING] = {
+		[ON_LINE]      = DO(exe_hear,    RUNNING),
+		[ON_BROKE]     = DO(exe_clear,   CLEARING),
+		[ON_EXIT]      = DO(exe_clear,   CLEARING),
+		[ON_DEADLINE]  = DO(exe_cut,     CLEARING),
+		[ON_STOP]      = DO(exe_abort,   ABORTING),
+		[ON_EOF]       = DO(exe_abort,   ABORTING),
+		[ON_TERM]      = DO(exe_abort,   ABORTING),
+	},
+	[EXE_CLEARING] = {
+		[ON_LINE]      = DO(NULL,        CLEARING),
+		[ON_DEADLINE]  = DO(exe_kill,    CLEARING),
+		[ON_EMPTY]     = DO(exe_judge,   STEPPING),
+		[ON_STOP]      = DO(exe_abort,   ABORTING),
+		[ON_EOF]       = DO(exe_abort,   ABORTING),
+		[ON_TERM]      = DO(exe_abort,   ABORTING),
+	},
+	[EXE_ABORTING] = {
+		[ON_DEADLINE]  = DO(exe_kill,    ABORTING),
+		[ON_EMPTY]     = DO(exe_leave,   ABORTING),
+		[ON_STOP]      = DO(NULL,        ABORTING),
+		[ON_EOF]       = DO(NULL,        ABORTING),
+		[ON_TERM]      = DO(NULL,        ABORTING),
+		[ON_LINE]      = DO(NULL,        ABORTING),
+	},
+	[EXE_OWED] = {
+		[ON_STOP]      = DO(exe_leave,   OWED),
+		[ON_EOF]       = DO(exe_leave,   OWED),
+		[ON_TERM]      = DO(exe_leave,   OWED),
+	},
 };
 /* clang-format on */
 

@@ -47,6 +47,9 @@ limits(void)
 	/* No core file, and no ptrace(2) by other processes of this user. */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1)
 		fatal("prctl(PR_SET_DUMPABLE)");
+	/* Also where there is no filter to load, which sets it as well. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		fatal("prctl(PR_SET_NO_NEW_PRIVS)");
 }
 
 void

@@ -103,16 +103,19 @@ child_limits(void)
 	return setrlimit(RLIMIT_NPROC, &processes);
 }
 
+/* What we, or whoever started us, ignore would stay ignored in the program. */
 static int
 child_signals(void)
 {
-	struct sigaction act;
+	struct sigaction act, usual;
 	sigset_t none;
 
-	memset(&act, 0, sizeof(act));
-	act.sa_handler = SIG_DFL;
-	if (sigaction(SIGPIPE, &act, NULL) == -1 || sigaction(SIGXFSZ, &act, NULL) == -1)
-		return -1;
+	memset(&usual, 0, sizeof(usual));
+	usual.sa_handler = SIG_DFL;
+	for (int sig = 1; sig < NSIG; sig++) /* the C library keeps two to itself: EINVAL */
+		if (sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN &&
+		    sigaction(sig, &usual, NULL) == -1)
+			return -1;
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -77,6 +77,26 @@ fetch_asked(struct exe *e)
 	return ON_PASSED;
 }
 
+/* The remote has the wanted tag; git may still have refused what came with it, and says why. */
+enum exe_event
+fetch_look(struct exe *e)
+{
+	if (!e->run.fetch_failed)
+		return ON_PASSED;
+	command_git_resolve(e);
+	return run_spawn(e);
+}
+
+enum exe_event
+fetch_looked(struct exe *e)
+{
+	char object[WIRE_OID_MAX];
+
+	if (read_id(&e->child, object))
+		return ON_PASSED;
+	return run_broke(e, REASON_FETCH_FAILED, "git fetch: v%s was refused", e->journal.state.to);
+}
+
 enum exe_event
 verify_resolve(struct exe *e)
 {
@@ -141,6 +161,24 @@ verify_resolved(struct exe *e)
 	if ((verdict = resolved_read(e)) != ON_PASSED)
 		return verdict;
 	return is_alpha(e) ? ON_PASSED : pin_check(e);
+}
+
+/* Submodules are never fetched, so that a version with some would be checked out without them. */
+enum exe_event
+verify_content(struct exe *e)
+{
+	command_git_submodules(e, e->journal.state.commit);
+	return run_spawn(e);
+}
+
+enum exe_event
+verify_content_read(struct exe *e)
+{
+	if (!run_child_ok(e))
+		return run_broke_by_child(e, REASON_FETCH_FAILED, "git ls-tree");
+	if (e->child.out_len == 0)
+		return ON_PASSED;
+	return run_broke(e, REASON_REPO_UNFIT, "commit %s has submodules", e->journal.state.commit);
 }
 
 /* A branch that was rewritten, or local commits: neither is ever forced. */

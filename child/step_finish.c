@@ -82,6 +82,8 @@ finish_commit(struct exe *e)
 	s->restarts = 0;
 	s->interruptions = 0;
 	s->base[0] = s->base_commit[0] = s->base_target[0] = '\0';
+	snprintf(s->installed, sizeof(s->installed), "%s", s->to);
+	snprintf(s->installed_commit, sizeof(s->installed_commit), "%s", s->commit);
 	s->daemon_pid = e->daemon_pid;
 	s->daemon_start = e->daemon_start;
 	memcpy(s->daemon_boot, e->boot_id, sizeof(s->daemon_boot));

@@ -49,6 +49,18 @@ space_check(struct exe *e, int fd, const char *path)
 	return ON_PASSED;
 }
 
+/* The lock is on what was opened at the start: a checkout made anew at its path is another one. */
+static bool
+is_where_we_locked(const struct exe *e)
+{
+	struct stat now, locked;
+
+	return fstatat(e->repo_fd, ".git", &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstat(e->gitdir_fd, &locked) == 0 && now.st_ino == locked.st_ino &&
+	       stat(e->conf.repo, &now) == 0 && fstat(e->repo_fd, &locked) == 0 &&
+	       now.st_dev == locked.st_dev && now.st_ino == locked.st_ino;
+}
+
 /* What a file in .git tells about a kind of repository that the private directory cannot serve. */
 static enum exe_event
 layout_check(struct exe *e)
@@ -64,6 +76,9 @@ layout_check(struct exe *e)
 
 	if (fstatat(e->repo_fd, ".git", &st, AT_SYMLINK_NOFOLLOW) == -1 || !S_ISDIR(st.st_mode))
 		return run_broke(e, REASON_REPO_UNFIT, "%s/.git is not a directory", e->conf.repo);
+	if (!is_where_we_locked(e))
+		return run_broke(
+		    e, REASON_REPO_UNFIT, "%s was replaced since moult started", e->conf.repo);
 	for (size_t i = 0; i < sizeof(unfit) / sizeof(unfit[0]); i++)
 		if (fstatat(e->repo_fd, unfit[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			return run_broke(
@@ -74,15 +89,11 @@ layout_check(struct exe *e)
 enum exe_event
 preflight_ground(struct exe *e)
 {
-	const struct journal_state *s = &e->journal.state;
 	enum exe_event verdict;
 
 	if (output_open(e) == -1)
 		return run_broke(e, REASON_SYSTEM, "the run's log: %s", strerror(errno));
 	announcement_clear_retry(e);
-	if (!is_newer(s))
-		return run_broke(
-		    e, REASON_NOT_NEWER, "%s is announced, %s is installed", s->to, s->from);
 	if ((verdict = layout_check(e)) != ON_PASSED)
 		return verdict;
 	if ((verdict = space_check(e, e->repo_fd, e->conf.repo)) != ON_PASSED)
@@ -139,6 +150,8 @@ format_fits(struct exe *e, const char *entry)
 		return strcmp(value, "0") == 0 || strcmp(value, "1") == 0;
 	if (strncasecmp(entry, "core.bare", key) == 0 ||
 	    strncasecmp(entry, "core.sparsecheckout", key) == 0)
+		return strcmp(value, "false") == 0;
+	if (strncasecmp(entry, "remote.", 7) == 0) /* .promisor, .partialclonefilter */
 		return strcmp(value, "false") == 0;
 	return strncasecmp(entry, "extensions.noop", key) == 0;
 }
@@ -210,6 +223,26 @@ run_read_status(struct exe *e, char head[WIRE_OID_MAX], char *names, size_t name
 	return text_is_object_id(head);
 }
 
+/*
+ * Where HEAD is what we installed last, the journal knows the version that runs; the signal's word
+ * could skip migrations, or take the checkout back.
+ */
+static enum exe_event
+order_check(struct exe *e, const char *head)
+{
+	struct journal_state *s = &e->journal.state;
+
+	if (s->base[0] == '\0' && s->installed[0] != '\0' &&
+	    strcmp(head, s->installed_commit) == 0 && strcmp(s->installed, s->from) != 0) {
+		log_warnx("run=%s the signal says that %s runs, but %s was installed", s->run,
+		    s->from, s->installed);
+		snprintf(s->from, sizeof(s->from), "%s", s->installed);
+	}
+	if (is_newer(s))
+		return ON_PASSED;
+	return run_broke(e, REASON_NOT_NEWER, "%s is announced, %s is installed", s->to, s->from);
+}
+
 enum exe_event
 preflight_tree_read(struct exe *e)
 {
@@ -220,6 +253,8 @@ preflight_tree_read(struct exe *e)
 		return run_broke_by_child(e, REASON_REPO_UNFIT, "git status");
 	if (!run_read_status(e, head, names, sizeof(names)))
 		return run_broke(e, REASON_REPO_UNFIT, "%s has no commit", e->conf.repo);
+	if (order_check(e, head) == ON_BROKE)
+		return ON_BROKE;
 	/* An unfinished update has left the tree half-way: it is ours to make whole. */
 	e->run.recovering = s->base[0] != '\0' && (strcmp(head, s->base_commit) == 0 ||
 						      strcmp(head, s->base_target) == 0);

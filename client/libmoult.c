@@ -117,7 +117,8 @@ set_timer(struct moult *m, int64_t at_ms, int interval_ms)
 {
 	struct itimerspec its = {
 	    .it_value = {.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000},
-	    .it_interval = {.tv_sec = interval_ms / 1000, .tv_nsec = interval_ms % 1000 * 1000000}};
+	    .it_interval = {
+		.tv_sec = interval_ms / 1000, .tv_nsec = interval_ms % 1000 * 1000000L}};
 
 	timerfd_settime(m->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
 }
@@ -636,31 +637,31 @@ prepare(struct moult *m, const struct moult_options *o)
 }
 
 int
-moult_start(struct moult **out, const struct moult_options *options)
+moult_start(struct moult **m, const struct moult_options *options)
 {
 	struct moult_options o;
-	struct moult *m;
+	struct moult *made;
 	int err;
 
-	if (out == NULL) {
+	if (m == NULL) {
 		errno = EINVAL;
 		return -1;
 	}
-	*out = NULL;
+	*m = NULL;
 	if (copy_options(&o, options) == -1)
 		return -1;
-	if ((m = calloc(1, sizeof(*m))) == NULL)
+	if ((made = calloc(1, sizeof(*made))) == NULL)
 		return -1;
-	m->owner = getpid();
-	m->log_fd = m->epoll_fd = m->timer_fd = m->pipe_fd = m->pid_fd = -1;
-	m->delay_ms = MOULT_DELAY_MS;
-	if (prepare(m, &o) == -1 || start_monitor(m) == -1) {
+	made->owner = getpid();
+	made->log_fd = made->epoll_fd = made->timer_fd = made->pipe_fd = made->pid_fd = -1;
+	made->delay_ms = MOULT_DELAY_MS;
+	if (prepare(made, &o) == -1 || start_monitor(made) == -1) {
 		err = errno;
-		release(m);
+		release(made);
 		errno = err;
 		return -1;
 	}
-	*out = m;
+	*m = made;
 	return 0;
 }
 

@@ -233,6 +233,8 @@ struct mon_rule {
 };
 const struct mon_rule *mon_rule(enum mon_state state, enum mon_event event);
 const char *mon_state_name(enum mon_state state);
+/* What it waits for, in words. */
+const char *mon_state_waits(enum mon_state state);
 const char *mon_event_name(enum mon_event event);
 bool mon_event_is_peer(enum mon_event event);
 /* The event that a report is. */
@@ -314,6 +316,18 @@ uint64_t mon_process_start(pid_t pid);
 
 /* seal.c */
 void mon_seal(struct mon *m);
+/* Calls see() for each row of the filter's tables; table says when the row holds. */
+struct filter_row;
+void mon_seal_walk(
+    void (*see)(void *arg, const char *table, const struct filter_row *row), void *arg);
+/* The filter's rows, for whoever prints or tests them. */
+struct filter_row;
+struct mon_seal_table {
+	const char *title;
+	const struct filter_row *rows;
+	size_t count;
+};
+const struct mon_seal_table *mon_seal_tables(size_t *count);
 
 /* loop.c */
 void mon_loop(struct mon *m) __attribute__((noreturn));

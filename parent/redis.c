@@ -144,7 +144,7 @@ say(struct mon_redis *r, const char *const words[])
 	size_t lengths[ARGUMENTS_MAX];
 	int argc = 0;
 
-	for (; words[argc] != NULL && argc < ARGUMENTS_MAX; argc++) {
+	for (; argc < ARGUMENTS_MAX && words[argc] != NULL; argc++) {
 		argv[argc] = words[argc];
 		lengths[argc] = strlen(words[argc]);
 	}

@@ -9,12 +9,14 @@
 #include "log.h"
 
 #define NAME_STATE(symbol, limit_ms, waits)  [MON_##symbol] = #symbol,
+#define WAITS_STATE(symbol, limit_ms, waits) [MON_##symbol] = (waits),
 #define NAME_PEER(symbol, name, payload)     [ON_##symbol] = #symbol,
 #define NAME_OWN(symbol, cause)              [ON_##symbol] = #symbol,
 #define LIMIT_STATE(symbol, limit_ms, waits) [MON_##symbol] = (limit_ms),
 #define EVENT_OF(symbol, name, payload)      [REP_##symbol] = ON_##symbol,
 
 static const char *const state_names[MON_STATE_END] = {MON_STATES(NAME_STATE)};
+static const char *const state_waits[MON_STATE_END] = {MON_STATES(WAITS_STATE)};
 static const char *const event_names[ON_END] = {WIRE_REPORTS(NAME_PEER) MON_OWN_EVENTS(NAME_OWN)};
 static const int64_t state_limits_ms[MON_STATE_END] = {MON_STATES(LIMIT_STATE)};
 static const enum mon_event events_of[WIRE_TYPE_END] = {WIRE_REPORTS(EVENT_OF)};
@@ -124,6 +126,12 @@ const char *
 mon_state_name(enum mon_state state)
 {
 	return state < MON_STATE_END ? state_names[state] : "?";
+}
+
+const char *
+mon_state_waits(enum mon_state state)
+{
+	return state < MON_STATE_END ? state_waits[state] : "?";
 }
 
 const char *

@@ -95,6 +95,11 @@ static const struct filter_row calls[] = {
 	ALLOW("exit_group", "the end"),
 };
 
+/* Narrowed to our own process id when the filter is built. */
+static const struct filter_row calls_on_itself[] = {
+	ALLOW("tgkill", "abort()"),
+};
+
 static const struct filter_row calls_of_redis[] = {
 	ALLOW("connect", "Redis"),
 	ALLOW("getsockopt", "whether it connected"),
@@ -133,10 +138,48 @@ static const struct filter_row arguments[] = {
 };
 /* clang-format on */
 
+const struct mon_seal_table *
+mon_seal_tables(size_t *count)
+{
+	static const struct mon_seal_table tables[] = {
+	    {"allowed always", calls, COUNT(calls)},
+	    {"allowed with any Redis", calls_of_redis, COUNT(calls_of_redis)},
+	    {"allowed with Redis by TCP", sockets_tcp, COUNT(sockets_tcp)},
+	    {"allowed with Redis by a Unix socket", sockets_unix, COUNT(sockets_unix)},
+	    {"killed by argument", arguments, COUNT(arguments)},
+	};
+
+	*count = COUNT(tables);
+	return tables;
+}
+
+void
+mon_seal_walk(void (*see)(void *arg, const char *table, const struct filter_row *row), void *arg)
+{
+	static const struct {
+		const char *name;
+		const struct filter_row *rows;
+		size_t count;
+	} tables[] = {
+	    {"always", calls, COUNT(calls)},
+	    {"always, on itself alone", calls_on_itself, COUNT(calls_on_itself)},
+	    {"with Redis", calls_of_redis, COUNT(calls_of_redis)},
+	    {"with Redis by TCP", sockets_tcp, COUNT(sockets_tcp)},
+	    {"with Redis by its own socket", sockets_unix, COUNT(sockets_unix)},
+	    {"in builds with sanitizers", sanitizer_calls, COUNT(sanitizer_calls)},
+	    {"never", arguments, COUNT(arguments)},
+	};
+	size_t i, j;
+
+	for (i = 0; i < COUNT(tables); i++)
+		for (j = 0; j < tables[i].count; j++)
+			see(arg, tables[i].name, &tables[i].rows[j]);
+}
+
 /* Rows of the list that this configuration needs. */
-#define ROWS_MAX                                                                           \
-	(COUNT(calls) + COUNT(calls_of_redis) + COUNT(sockets_tcp) + COUNT(sockets_unix) + \
-	    COUNT(sanitizer_calls) + 1)
+#define ROWS_MAX                                                                              \
+	(COUNT(calls) + COUNT(calls_on_itself) + COUNT(calls_of_redis) + COUNT(sockets_tcp) + \
+	    COUNT(sockets_unix) + COUNT(sanitizer_calls))
 
 static size_t
 append(struct filter_row *all, size_t used, const struct filter_row *rows, size_t count)
@@ -148,11 +191,14 @@ append(struct filter_row *all, size_t used, const struct filter_row *rows, size_
 static size_t
 gather(const struct mon *m, struct filter_row all[ROWS_MAX])
 {
-	const struct filter_row own_death = ALLOW_IF("tgkill", 0, (uint64_t)getpid(), "abort()");
-	size_t n;
+	size_t i, n;
 
-	n = append(all, 0, calls, COUNT(calls));
-	n = append(all, n, &own_death, 1);
+	n = append(all, 0, calls_on_itself, COUNT(calls_on_itself));
+	for (i = 0; i < n; i++) {
+		all[i].test = FILTER_EQ;
+		all[i].value = (uint64_t)getpid();
+	}
+	n = append(all, n, calls, COUNT(calls));
 	if (m->conf.redis != CONF_REDIS_NONE)
 		n = append(all, n, calls_of_redis, COUNT(calls_of_redis));
 	if (m->conf.redis == CONF_REDIS_TCP)

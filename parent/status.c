@@ -41,7 +41,7 @@ now_epoch(void)
 	struct timespec now = {0};
 
 	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail with this clock */
-	return (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000;
+	return (double)(now.tv_sec * 1000 + now.tv_nsec / 1000000) / 1000;
 }
 
 static void
@@ -287,8 +287,7 @@ mon_status_failed(struct mon *m, const struct wire_failure *f)
 	(void)strlcpy(s->tail, f->tail, sizeof(s->tail));       /* the same size */
 	if (f->retry_ms > 0)
 		s->retry_at = s->timestamp + (double)f->retry_ms / 1000;
-	/* An interrupted run begins again by itself. */
-	s->held = f->retry_ms == 0 && f->reason != REASON_INTERRUPTED;
+	s->held = f->retry_ms == 0;
 	mon_status_publish(m);
 }
 

@@ -6,6 +6,7 @@
 # verified too: the demo ends with 1 when anything of it is not so. BUILD names the build directory.
 set -eu
 umask 022
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES # of a `make demo PREFIX=...`: not for the demo's own make
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=$(cd "${BUILD:-$root/build}" && pwd)
@@ -86,8 +87,8 @@ PYTHON
 }
 answers() { [ "$(ask_daemon)" = "$1" ]; }
 
-# Shows the status stream from last_id on, as it grows, until one of the words in $2 has come. Leaves
-# the words in $words and the last entry in $entry.
+# Shows the status stream from last_id on, as it grows, until one of the words in $2 has come.
+# Leaves the words in $words.
 last_id=0-0
 show_steps() { # time of the signal, last words
 	words=

@@ -3,7 +3,7 @@
 
 usage: run.py [--jobs N] [unit|client|e2e|PATH]...
 
-The build directory comes in BUILD. What fails is printed whole. The last line reads
+The build directory comes in MOULT_TEST_BUILD. What fails is printed whole. The last line reads
 "N passed, N failed, N skipped"; the exit status is 0 when none failed and some passed.
 """
 import argparse
@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
+BUILD = pathlib.Path(os.environ.get("MOULT_TEST_BUILD", ROOT / "build")).resolve()
 UNIT_LIMIT_S = 300
 
 
@@ -73,8 +73,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("what", nargs="*", default=["unit", "client", "e2e"])
     options = parser.parse_args()
-    paths = {"client": "tests/client", "e2e": "tests/e2e"}
-    paths = [paths.get(what, what) for what in options.what if what != "unit"]
+    paths = {"client": ["tests/client", "tests/examples"], "e2e": ["tests/e2e"]}
+    paths = [path for what in options.what if what != "unit" for path in paths.get(what, [what])]
     total = [0, 0, 0]
     if "unit" in options.what:
         total = run_units(options.jobs)

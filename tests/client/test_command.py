@@ -18,7 +18,7 @@ import time
 import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.abspath(os.environ.get("MOULT_TEST_BUILD", os.path.join(TOP, "build")))
+BUILD = os.path.abspath(os.environ.get("MOULT_TEST_BUILD") or os.environ.get("BUILD") or os.path.join(TOP, "build"))
 SOON_S = 5
 
 # A daemon that writes down each signal it gets, and ends at SIGTERM as told.

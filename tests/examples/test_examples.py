@@ -15,10 +15,11 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.path.abspath(os.environ.get("MOULT_TEST_BUILD", os.path.join(TOP, "build")))
+BUILD = os.path.abspath(os.environ.get("MOULT_TEST_BUILD") or os.environ.get("BUILD") or os.path.join(TOP, "build"))
 MOULT = os.path.join(BUILD, "moult")
 SOON_S = 60
-GIT_ENV = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nonexistent"}
+GIT_ENV = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": "/dev/null",
+           "GIT_CONFIG_NOSYSTEM": "1"}
 LDFLAGS = os.environ.get("MOULT_TEST_LDFLAGS", "")  # what linking a sanitized libmoult.a takes
 
 # A daemon that knows nothing of moult: `moult run --` does it all.
@@ -55,7 +56,7 @@ class Stage:
         with open(self.path("checkout/config.mk"), "w") as file:
             file.write("PREFIX = %s\nCPPFLAGS = -I%s/include\nLDLIBS = %s/libmoult.a %s\n"
                        % (self.path("prefix"), TOP, BUILD, LDFLAGS))
-        subprocess.run(["make", "-s", "install"], cwd=self.path("checkout"), check=True)
+        subprocess.run(["make", "-s", "install"], cwd=self.path("checkout"), env=GIT_ENV, check=True)
         with open(self.path("moult.conf"), "w") as file:
             file.write("[deploy]\nrepo = %s\nremote = file://%s\nsignal = %s\nstate_dir = %s\n"
                        % (self.path("checkout"), self.path("remote.git"), self.signal, self.path("state")))
