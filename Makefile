@@ -195,12 +195,24 @@ SOURCES := $(wildcard include/*.h shared/*.[ch] parent/*.[ch] child/*.[ch] clien
 	tests/*/*.[ch] tests/examples/c/*.c)
 LINT_DEPS := clang clang-format clang-tidy cppcheck shellcheck mandoc
 
+# A room with its own include path: $(call analyze,folder,ROOM).
+define analyze
+	cppcheck --quiet --enable=warning,performance,portability --inline-suppr --std=c11 \
+		--error-exitcode=1 --suppress=missingIncludeSystem -Iinclude -I$(1) -DMOULT_ROOM_$(2) $(1)
+	clang-tidy --quiet --warnings-as-errors='*' $(1)/*.c -- $(OURS) -DMOULT_ROOM_$(2) -I$(1) \
+		-Ibuild-lint-gcc/$(1) 2>build-lint-gcc/tidy.log
+
+endef
+
 lint:
 	@EXTRA_DEPS='$(LINT_DEPS)' sh tests/deps.sh
 	clang-format --dry-run -Werror $(SOURCES)
 	$(MAKE) --no-print-directory BUILD=build-lint-gcc CC=gcc EXTRA=-Werror tests
 	$(MAKE) --no-print-directory BUILD=build-lint-clang CC=clang EXTRA=-Werror tests
-	sh tests/lint.sh '$(OURS)'
+	$(call analyze,shared,SHARED)
+	$(call analyze,parent,PARENT)
+	$(call analyze,child,CHILD)
+	$(call analyze,client,CLIENT)
 	shellcheck tests/*.sh tests/examples/*.sh .ci/run
 	mandoc -T lint -W warning client/*.1 client/*.3 shared/*.5
 

@@ -196,12 +196,14 @@ state_begin(struct exe *e)
 
 	journal_get_signal(s, &last);
 	memset(&fresh, 0, sizeof(fresh));
-	if (s->phase != PHASE_OWED && s->phase != PHASE_DEPLOYED) {
+	if (s->phase != PHASE_OWED && s->phase != PHASE_DEPLOYED) { /* not after a success */
 		if (memcmp(last.sha256, e->request.signal.sha256, sizeof(last.sha256)) == 0)
 			fresh.attempt = s->attempt;
-		if (strcmp(s->available, e->request.available) == 0 && e->request.retry == 0)
+		if (strcmp(s->available, e->request.available) == 0)
 			fresh.interruptions = s->interruptions;
 	}
+	if (e->request.retry == 1) /* somebody has looked at it: all counting begins anew */
+		fresh.attempt = fresh.interruptions = 0;
 	fresh.attempt++;
 	fresh.phase = PHASE_RUNNING;
 	fresh.channel = e->request.channel;
@@ -209,6 +211,7 @@ state_begin(struct exe *e)
 	snprintf(fresh.base, sizeof(fresh.base), "%s", s->base);
 	snprintf(fresh.base_commit, sizeof(fresh.base_commit), "%s", s->base_commit);
 	snprintf(fresh.base_target, sizeof(fresh.base_target), "%s", s->base_target);
+	fresh.halfway = s->halfway;
 	snprintf(fresh.installed, sizeof(fresh.installed), "%s", s->installed);
 	snprintf(fresh.installed_commit, sizeof(fresh.installed_commit), "%s", s->installed_commit);
 	/* A watcher that reads the tree of an unfinished update tells its version, not the
@@ -337,6 +340,14 @@ must_hold(const struct run *run)
 	       run->reason == REASON_VERSION_UNKNOWN;
 }
 
+/* An end in order behind the checkout: what differs from now on was edited, and is not ours. */
+static void
+tree_is_whole(struct exe *e)
+{
+	if (e->run.step > STEP_CHECKOUT)
+		e->journal.state.halfway = 0;
+}
+
 enum exe_event
 exe_fail(struct exe *e)
 {
@@ -346,6 +357,7 @@ exe_fail(struct exe *e)
 	s->phase = PHASE_FAILED;
 	s->reason = e->run.reason;
 	s->held = must_hold(&e->run);
+	tree_is_whole(e);
 	snprintf(s->detail, sizeof(s->detail), "%s", e->run.detail);
 	retry_note_failure(e);
 	/* What was applied before the failure is to be seen by other runners too; the journal
@@ -396,6 +408,7 @@ exe_leave(struct exe *e)
 	if (s->phase == PHASE_RUNNING && e->cause != ON_EOF) {
 		s->phase = PHASE_STOPPED;
 		s->reason = REASON_STOPPED;
+		tree_is_whole(e);
 		if (journal_save(&e->journal) == -1)
 			log_warn("run=%s: the stop could not be journaled", s->run);
 		history_append(e, "stopped");

@@ -21,6 +21,9 @@
 #define PATH_BYTES    4096
 #define CONFIG_BYTES  8192
 
+/* The keys of a repository's own configuration that tell of its kind are among these. */
+#define FORMAT_KEYS "^(core|extensions|remote)\\."
+
 static char *
 arena_add(struct command *c, const char *text)
 {
@@ -243,10 +246,8 @@ command_target_ref(const struct exe *e, char *ref, size_t size)
 void
 command_git_format(struct exe *e)
 {
-	static const char *const list[] = {"--no-includes", "-z", "--get-regexp",
-	    "^(extensions\\..*|core\\.(repositoryformatversion|sparsecheckout|bare|worktree)|"
-	    "remote\\..*\\.(promisor|partialclonefilter))$",
-	    NULL};
+	static const char *const list[] = {
+	    "--no-includes", "-z", "--get-regexp", FORMAT_KEYS, NULL};
 
 	git(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
 	e->command.start = START_ROOT; /* no repository there, so git looks at the file alone */

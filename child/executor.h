@@ -97,7 +97,8 @@ struct exe {
 	struct wire wire;
 	struct journal journal;
 	enum exe_state state;
-	int root_fd, repo_fd, gitdir_fd, state_fd, signal_dir_fd, log_dir_fd, lock_fd, signalfd;
+	int root_fd, repo_fd, gitdir_fd, state_fd, signal_dir_fd, log_dir_fd, signalfd;
+	int lock_fd, state_lock_fd;
 	char signal_name[CONF_TEXT_MAX];
 	char signal_dir[CONF_TEXT_MAX];
 	char boot_id[JOURNAL_BOOT_MAX];
@@ -107,6 +108,7 @@ struct exe {
 	struct wire_run request; /* the last one */
 	enum exe_event event;    /* the one being handled */
 	enum exe_event cause;    /* why we are leaving */
+	bool monitor_gone;       /* end of file has been seen: it is not to be waited for again */
 	bool dialog_broke;       /* the run has failed by an answer, not by how the program ended */
 	int ending;              /* the signal that the step's tree is being ended with; 0 */
 	int64_t heard_ms;        /* the program began, or last printed something */
@@ -200,6 +202,7 @@ enum exe_event migrate_ended(struct exe *e);
 enum exe_event migrate_save(struct exe *e);
 enum exe_event install_begin(struct exe *e);
 enum exe_event install_end(struct exe *e);
+enum exe_event finish_sync(struct exe *e);
 enum exe_event finish_tree(struct exe *e);
 enum exe_event finish_tree_read(struct exe *e);
 enum exe_event finish_commit(struct exe *e);
@@ -245,7 +248,8 @@ void announcement_restore(struct exe *e);
 void announcement_clear_retry(struct exe *e);
 
 /* lock.c */
-/* Takes the checkout's lock or ends the process with 75, naming the owner. */
+/* Takes the locks of the checkout and of the state directory, or ends the process: 75 and the
+ * owner's name, 78 when the state directory is another checkout's. */
 void lock_take(struct exe *e);
 /* Removes what a killed git left; names each in the log. 0, or -1 with errno EBUSY. */
 int lock_clear_stale(struct exe *e);

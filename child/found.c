@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "executor.h"
 #include "log.h"
@@ -18,11 +19,26 @@ save(struct exe *e)
 		fatal("journal");
 }
 
+/* Without its signal nobody would ask for it again. */
+static bool
+signal_is_there(struct exe *e)
+{
+	struct file_identity signal;
+	int fd;
+
+	journal_get_signal(&e->journal.state, &signal);
+	if ((fd = announcement_hold(e, &signal)) == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
 /* A crash, a kill or a power cut came between begin and commit. */
 static void
 found_unfinished(struct exe *e)
 {
 	struct journal_state *s = &e->journal.state;
+	bool again;
 
 	s->interruptions++;
 	s->phase = PHASE_FAILED;
@@ -30,15 +46,16 @@ found_unfinished(struct exe *e)
 	s->held = s->interruptions >= EXE_INTERRUPTIONS_MAX;
 	s->due_ms = 0;
 	s->due_boot[0] = '\0';
-	snprintf(s->detail, sizeof(s->detail), "interruption %u of %u before it is held",
-	    (unsigned int)s->interruptions, EXE_INTERRUPTIONS_MAX);
+	again = !s->held && signal_is_there(e);
+	snprintf(s->detail, sizeof(s->detail), "interruption %u of %u before it is held%s",
+	    (unsigned int)s->interruptions, EXE_INTERRUPTIONS_MAX,
+	    again || s->held ? "" : "; its signal is gone: announce it again");
 	save(e);
-	log_warnx("run=%s to %s was interrupted in step %s%s", s->run, s->to,
-	    wire_step_name((uint32_t)s->step),
-	    s->held ? "; it is held after too many interruptions" : "; it begins again");
+	log_warnx("run=%s to %s was interrupted in step %s: %s", s->run, s->to,
+	    wire_step_name((uint32_t)s->step), s->detail);
 	history_append(e, "interrupted");
 	/* 1 ms, not 0: it begins again at once, and 0 means held. */
-	report_failure(e, REP_INTERRUPTED, s->held ? 0 : 1);
+	report_failure(e, REP_INTERRUPTED, again ? 1 : 0);
 }
 
 static bool

@@ -68,8 +68,9 @@ enum journal_phase { JOURNAL_PHASES(JOURNAL_ENUM_PHASE) PHASE_END };
 	X(commit, TEXT, WIRE_OID_MAX)                                                         \
 	X(previous, TEXT, WIRE_OID_MAX)                                                       \
 	X(base, TEXT, VERSION_MAX) /* from, once an unfinished update has touched the tree */ \
-	X(base_commit, TEXT, WIRE_OID_MAX)      /* HEAD of that time: the way back */         \
-	X(base_target, TEXT, WIRE_OID_MAX)      /* what was to become HEAD */                 \
+	X(base_commit, TEXT, WIRE_OID_MAX) /* HEAD of that time: the way back */              \
+	X(base_target, TEXT, WIRE_OID_MAX) /* what was to become HEAD */                      \
+	X(halfway, NUMBER, 0) /* 1: the tree may be between base_commit and base_target */    \
 	X(installed, TEXT, VERSION_MAX)         /* what the last commit brought, */           \
 	X(installed_commit, TEXT, WIRE_OID_MAX) /* and where HEAD was then */                 \
 	X(due_ms, NUMBER, 0) /* CLOCK_BOOTTIME of the next attempt, in due_boot */            \

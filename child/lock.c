@@ -25,7 +25,8 @@
 
 #define LOCK_NAME     "moult.lock"
 #define LOCK_TRY_MS   50
-#define OWNER_BYTES   128
+#define STATE_LOCK    "lock" /* its line is the checkout that the directory belongs to */
+#define OWNER_BYTES   1100   /* a path of the configuration, escaped */
 #define REFS_DEPTH    16
 #define PROC_PATH_MAX 64
 
@@ -40,51 +41,90 @@ try_lock(int fd)
 	return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
-static void __attribute__((noreturn)) refuse(int fd)
+/* The first line of a lock file, escaped; "" when there is none. */
+static void
+read_line(int fd, char line[OWNER_BYTES])
 {
-	char text[OWNER_BYTES], owner[OWNER_BYTES];
+	char text[OWNER_BYTES / 4];
 	ssize_t n = pread(fd, text, sizeof(text), 0);
+	const char *end = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
 
-	if (n <= 0)
-		log_exit(EX_TEMPFAIL, "the checkout is in use by another moult");
-	while (n > 0 && text[n - 1] == '\n')
-		n--;
-	text_escape(owner, sizeof(owner), text, (size_t)n);
-	log_exit(EX_TEMPFAIL, "the checkout is in use by %s", owner);
+	text_escape(line, OWNER_BYTES, text, end != NULL ? (size_t)(end - text) : 0);
+}
+
+/* Opens and locks a file, waiting for a predecessor; ends the process when it stays locked. */
+static int
+take(int dir_fd, const char *dir, const char *name, const char *what)
+{
+	char owner[OWNER_BYTES];
+	int64_t until = clock_monotonic_ms() + EXE_LOCK_WAIT_MS;
+	const struct timespec pause = {0, LOCK_TRY_MS * 1000000L};
+	int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd == -1)
+		log_exit(errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR, "%s/%s: %s", dir,
+		    name, strerror(errno));
+	/* The old executor of a pair that just ended still needs some ms to see end of file. */
+	while (!try_lock(fd)) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			fatal("%s/%s", dir, name);
+		if (clock_monotonic_ms() >= until) {
+			read_line(fd, owner);
+			log_exit(EX_TEMPFAIL, "%s is in use by %s", what,
+			    owner[0] != '\0' ? owner : "another moult");
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
+static int
+write_line(int fd, const char *line)
+{
+	ssize_t len = (ssize_t)strlen(line);
+
+	return ftruncate(fd, 0) == 0 && pwrite(fd, line, (size_t)len, 0) == len ? 0 : -1;
+}
+
+/* A journal of another checkout would skip migrations and raise false alarms. */
+static void
+bind_state(struct exe *e)
+{
+	char bound[OWNER_BYTES], own[OWNER_BYTES], line[CONF_TEXT_MAX + 2];
+
+	snprintf(line, sizeof(line), "%s\n", e->conf.repo);
+	text_escape(own, sizeof(own), e->conf.repo, strlen(e->conf.repo));
+	read_line(e->state_lock_fd, bound);
+	if (bound[0] != '\0' && strcmp(bound, own) != 0)
+		log_exit(EX_CONFIG,
+		    "[deploy] state_dir: %s belongs to the checkout %s; each needs its own "
+		    "(remove %s/" STATE_LOCK " if that checkout has moved)",
+		    e->conf.state_dir, bound, e->conf.state_dir);
+	if (bound[0] == '\0' && write_line(e->state_lock_fd, line) == -1)
+		fatal("%s/" STATE_LOCK, e->conf.state_dir);
 }
 
 void
 lock_take(struct exe *e)
 {
-	char owner[OWNER_BYTES];
-	int64_t until = clock_monotonic_ms() + EXE_LOCK_WAIT_MS;
-	const struct timespec pause = {0, LOCK_TRY_MS * 1000000L};
-	int n;
+	char owner[64], gitdir[CONF_TEXT_MAX + 8];
 
-	e->lock_fd =
-	    openat(e->gitdir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (e->lock_fd == -1)
-		fatal("%s/.git/%s", e->conf.repo, LOCK_NAME);
-	/* The old executor of a pair that just ended still needs some ms to see end of file. */
-	while (!try_lock(e->lock_fd)) {
-		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-			fatal("%s/.git/%s", e->conf.repo, LOCK_NAME);
-		if (clock_monotonic_ms() >= until)
-			refuse(e->lock_fd);
-		(void)nanosleep(&pause, NULL);
-	}
-	n = snprintf(owner, sizeof(owner), "moult-executor pid %ld, state directory %.60s\n",
-	    (long)getpid(), e->conf.state_dir);
-	if (ftruncate(e->lock_fd, 0) == -1 || pwrite(e->lock_fd, owner, (size_t)n, 0) != n)
+	snprintf(gitdir, sizeof(gitdir), "%s/.git", e->conf.repo);
+	e->lock_fd = take(e->gitdir_fd, gitdir, LOCK_NAME, "the checkout");
+	snprintf(owner, sizeof(owner), "moult-executor pid %ld\n", (long)getpid());
+	if (write_line(e->lock_fd, owner) == -1)
 		log_warn("the lock's owner could not be written");
+	e->state_lock_fd = take(e->state_fd, e->conf.state_dir, STATE_LOCK, "the state directory");
+	bind_state(e);
 }
 
 /* A process called git, or one of its helpers, that may be working in this checkout. */
 static bool
-is_git_here(const struct exe *e, const char *pid)
+is_git_here(const struct exe *e, const char *pid, uid_t owner)
 {
 	char path[PROC_PATH_MAX], text[CONF_TEXT_MAX + 8];
 	size_t repo = strlen(e->conf.repo);
+	struct stat st;
 	ssize_t n;
 	int fd;
 
@@ -96,14 +136,17 @@ is_git_here(const struct exe *e, const char *pid)
 	if (n < 3 || strncmp(text, "git", 3) != 0 || (n > 3 && text[3] != '\n' && text[3] != '-'))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%.20s/cwd", pid);
-	if ((n = readlink(path, text, sizeof(text) - 1)) == -1)
-		return errno == EACCES; /* somebody else's: it may be here, so we wait */
+	n = readlink(path, text, sizeof(text) - 1);
+	snprintf(path, sizeof(path), "/proc/%.20s", pid);
+	/* Where another user's works is not to be seen: it may be here when the lock is theirs. */
+	if (n == -1)
+		return errno == EACCES && stat(path, &st) == 0 && st.st_uid == owner;
 	text[n] = '\0';
 	return strncmp(text, e->conf.repo, repo) == 0 && (text[repo] == '/' || text[repo] == '\0');
 }
 
 static bool
-git_lives(const struct exe *e)
+git_lives(const struct exe *e, uid_t owner)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -113,7 +156,7 @@ git_lives(const struct exe *e)
 		return true;
 	while (!lives && (entry = readdir(proc)) != NULL)
 		if (isdigit((unsigned char)entry->d_name[0]))
-			lives = is_git_here(e, entry->d_name);
+			lives = is_git_here(e, entry->d_name, owner);
 	closedir(proc);
 	return lives;
 }
@@ -126,7 +169,7 @@ remove_stale(const struct exe *e, int dir_fd, const char *where, const char *nam
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return errno == ENOENT ? 0 : -1;
-	if (git_lives(e)) {
+	if (git_lives(e, st.st_uid)) {
 		errno = EBUSY;
 		return -1;
 	}

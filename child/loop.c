@@ -46,7 +46,7 @@ wait_for(struct exe *e, struct pollfd slots[SLOT_END])
 	int64_t deadline = next_deadline(e), left;
 	struct timespec timeout;
 
-	set_slot(&slots[SLOT_WIRE], e->cause == ON_EOF ? -1 : e->wire.fd);
+	set_slot(&slots[SLOT_WIRE], e->monitor_gone ? -1 : e->wire.fd);
 	set_slot(&slots[SLOT_SIGNAL], e->signalfd);
 	set_slot(&slots[SLOT_LOG], e->child.log_fd);
 	set_slot(&slots[SLOT_OUT], e->child.out_fd);
@@ -91,6 +91,7 @@ on_wire(struct exe *e)
 	if (rc == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (rc <= 0) {
+		e->monitor_gone = true;
 		exe_dispatch(e, ON_EOF);
 		return;
 	}

@@ -91,14 +91,16 @@ check_wire(void)
 }
 
 static int
-open_own_dir(int parent_fd, const char *path, mode_t mode)
+open_own_dir(int parent_fd, const char *path, mode_t mode, const char *state_dir)
 {
-	int fd;
+	int fd = -1;
 
-	if (mkdirat(parent_fd, path, mode) == -1 && errno != EEXIST)
-		fatal("%s", path);
-	if ((fd = file_open_dir(parent_fd, path)) == -1)
-		fatal("%s", path);
+	if (mkdirat(parent_fd, path, mode) == 0 || errno == EEXIST)
+		fd = file_open_dir(parent_fd, path);
+	if (fd == -1)
+		log_exit(errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR,
+		    "[deploy] state_dir: %s%s%s: %s", state_dir, path[0] == '/' ? "" : "/",
+		    path[0] == '/' ? "" : path, strerror(errno));
 	return fd;
 }
 
@@ -111,8 +113,8 @@ open_places(struct exe *e)
 		log_exit(EX_CONFIG, "[deploy] repo: %s: %s", e->conf.repo, strerror(errno));
 	if ((e->gitdir_fd = file_open_dir(e->repo_fd, ".git")) == -1)
 		log_exit(EX_CONFIG, "[deploy] repo: %s/.git: %s", e->conf.repo, strerror(errno));
-	e->state_fd = open_own_dir(AT_FDCWD, e->conf.state_dir, 0755);
-	e->log_dir_fd = open_own_dir(e->state_fd, "log", 0750);
+	e->state_fd = open_own_dir(AT_FDCWD, e->conf.state_dir, 0755, e->conf.state_dir);
+	e->log_dir_fd = open_own_dir(e->state_fd, "log", 0750, e->conf.state_dir);
 	conf_split_path(e->conf.signal, e->signal_dir, e->signal_name);
 	e->signal_dir_fd = -1;
 	announcement_open(e);
@@ -190,6 +192,8 @@ main(int argc, char *argv[])
 	open_places(e);
 	read_boot_id(e);
 	tree_adopt();
+	if (atexit(tree_end) != 0)
+		fatal("atexit");
 	seal_build(e);
 	lock_take(e);
 	seal(e);

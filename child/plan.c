@@ -28,6 +28,7 @@ static const struct task plan[] = {
     {STEP_MIGRATE, "save", migrate_save, NULL},
     {STEP_INSTALL, "head", head_begin, head_end},
     {STEP_INSTALL, "install", install_begin, install_end},
+    {STEP_FINISH, "sync", finish_sync, NULL},
     {STEP_FINISH, "tree", finish_tree, finish_tree_read},
     {STEP_FINISH, "commit", finish_commit, NULL},
 };

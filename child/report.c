@@ -48,6 +48,9 @@ report_hello(struct exe *e)
 	memset(&body, 0, sizeof(body));
 	body.version = WIRE_VERSION;
 	snprintf(body.build, sizeof(body.build), "%s", MOULT_BUILD);
+	/* While a restart is owed, what was installed is not what runs. */
+	if (e->journal.state.phase != PHASE_OWED)
+		snprintf(body.installed, sizeof(body.installed), "%s", e->journal.state.installed);
 	send_report(e, REP_HELLO, &body);
 }
 

@@ -93,5 +93,8 @@ void tree_signal(int sig);
 /* Reaps what has ended; fills in c when its program is among them. Returns false when no child is
  * left at all. */
 bool tree_reap(struct child *c);
+/* Kills and reaps all that is left, for atexit(3): the monitor may have lied in the middle of a
+ * step, and the next executor must not find its processes at work. */
+void tree_end(void);
 
 #endif

@@ -11,7 +11,11 @@
 #include "commands.h"
 #include "executor.h"
 
-/* From here on the tree is ours until the update is finished: said in the journal first. */
+/*
+ * The gap's beginning is kept from here on until an update is finished. And until this one has come
+ * to an end that we have seen, the tree may be half one version and half the other: said in the
+ * journal first.
+ */
 enum exe_event
 checkout_begin(struct exe *e)
 {
@@ -22,6 +26,7 @@ checkout_begin(struct exe *e)
 		snprintf(s->base_commit, sizeof(s->base_commit), "%s", s->previous);
 	}
 	snprintf(s->base_target, sizeof(s->base_target), "%s", s->commit);
+	s->halfway = 1;
 	if (journal_save(&e->journal) == -1)
 		return run_broke(e, REASON_SYSTEM, "journal: %s", strerror(errno));
 	command_git_checkout(e, s->commit, e->run.recovering);
@@ -49,8 +54,8 @@ checkout_look(struct exe *e)
 }
 
 /*
- * Reached after a refusal alone. Where nothing was touched the tree is not ours: the next attempt
- * must not use force against files that stood in the way.
+ * Reached after a refusal alone. Where nothing was touched the next attempt must not use force
+ * against the files that stood in the way.
  */
 enum exe_event
 checkout_looked(struct exe *e)
@@ -59,8 +64,10 @@ checkout_looked(struct exe *e)
 	char head[WIRE_OID_MAX], names[WIRE_DETAIL_MAX];
 
 	if (run_child_ok(e) && run_read_status(e, head, names, sizeof(names)) &&
-	    e->run.dirty == 0 && strcmp(head, s->base_commit) == 0 && !e->run.recovering)
+	    e->run.dirty == 0 && strcmp(head, s->base_commit) == 0 && !e->run.recovering) {
+		s->halfway = 0;
 		s->base[0] = s->base_commit[0] = s->base_target[0] = '\0';
+	}
 	return ON_BROKE;
 }
 

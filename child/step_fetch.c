@@ -28,6 +28,15 @@ fetch_begin(struct exe *e)
 	return run_spawn(e);
 }
 
+static enum exe_event
+broke_by_remote(struct exe *e, const char *what)
+{
+	char text[WIRE_DETAIL_MAX];
+
+	snprintf(text, sizeof(text), "%s from %s", what, e->conf.remote);
+	return run_broke_by_child(e, REASON_FETCH_FAILED, text);
+}
+
 /*
  * git fails when any tag has moved, also one that nobody asked for. Then the wanted tag alone
  * decides: the next task asks the remote for it by its full name.
@@ -38,7 +47,7 @@ fetch_end(struct exe *e)
 	if (run_child_ok(e))
 		return ON_PASSED;
 	if (is_alpha(e) || run_child_status(e) == -1)
-		return run_broke_by_child(e, REASON_FETCH_FAILED, "git fetch");
+		return broke_by_remote(e, "git fetch");
 	e->run.fetch_failed = true;
 	return ON_PASSED;
 }
@@ -71,7 +80,7 @@ fetch_asked(struct exe *e)
 	if (run_child_status(e) == ASK_NO_SUCH_REF)
 		return run_broke(e, REASON_TAG_MISSING, "v%s", e->journal.state.to);
 	if (!run_child_ok(e))
-		return run_broke_by_child(e, REASON_FETCH_FAILED, "git ls-remote");
+		return broke_by_remote(e, "git ls-remote");
 	if (!read_id(&e->child, e->run.remote_tag))
 		return run_broke(e, REASON_FETCH_FAILED, "git ls-remote: no object id");
 	return ON_PASSED;
@@ -132,10 +141,11 @@ resolved_read(struct exe *e)
 	char *newline;
 
 	command_target_ref(e, ref, sizeof(ref));
-	if (!read_id(c, object))
-		return is_alpha(e) || e->run.fetch_failed
-			   ? run_broke(e, REASON_FETCH_FAILED, "%s was not received", ref)
-			   : run_broke(e, REASON_TAG_MISSING, "v%s", s->to);
+	if (!read_id(c, object)) {
+		e->run.tail_len = 0; /* git's words for this are about its arguments */
+		return is_alpha(e) ? run_broke(e, REASON_FETCH_FAILED, "%s was not received", ref)
+				   : run_broke(e, REASON_TAG_MISSING, "v%s", s->to);
+	}
 	if (e->run.fetch_failed && strcmp(object, e->run.remote_tag) != 0)
 		return run_broke(e, REASON_TAG_MOVED, "v%s is %s here and %s in the remote", s->to,
 		    object, e->run.remote_tag);

@@ -57,8 +57,8 @@ finish_tree_read(struct exe *e)
  * record and lose the program. Where a step may have written is not known, so all is synced; the
  * two file systems that are known also tell of errors.
  */
-static enum exe_event
-sync_all(struct exe *e)
+enum exe_event
+finish_sync(struct exe *e)
 {
 	sync();
 	if (syncfs(e->repo_fd) == -1)
@@ -76,11 +76,10 @@ finish_commit(struct exe *e)
 	struct journal_state *s = &e->journal.state, before = *s;
 	struct file_identity signal;
 
-	if (sync_all(e) == ON_BROKE)
-		return ON_BROKE;
 	s->phase = PHASE_OWED;
 	s->restarts = 0;
 	s->interruptions = 0;
+	s->halfway = 0;
 	s->base[0] = s->base_commit[0] = s->base_target[0] = '\0';
 	snprintf(s->installed, sizeof(s->installed), "%s", s->to);
 	snprintf(s->installed_commit, sizeof(s->installed_commit), "%s", s->commit);

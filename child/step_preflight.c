@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -134,26 +133,39 @@ preflight_format(struct exe *e)
 	return run_spawn(e);
 }
 
-/* One "key\nvalue" of the repository's own configuration. */
+static bool
+ends_with(const char *text, size_t len, const char *end)
+{
+	size_t end_len = strlen(end);
+
+	return len >= end_len && memcmp(text + len - end_len, end, end_len) == 0;
+}
+
+/*
+ * One "key\nvalue" of the repository's own configuration, which is read for this and nothing else.
+ * Of an extension only those that are known are accepted: that is what extensions are for.
+ */
 static bool
 format_fits(struct exe *e, const char *entry)
 {
-	const char *value = strchr(entry, '\n');
-	size_t key = value != NULL ? (size_t)(value - entry) : strlen(entry);
+	size_t key = strcspn(entry, "\n");
+	const char *value = entry[key] != '\0' ? entry + key + 1 : "true";
+	bool off = strcmp(value, "false") == 0;
 
-	value = value != NULL ? value + 1 : "true";
-	if (strncasecmp(entry, "extensions.objectformat", key) == 0) {
+	if (ends_with(entry, key, "extensions.objectformat")) {
 		e->run.sha256 = strcmp(value, "sha256") == 0;
 		return e->run.sha256 || strcmp(value, "sha1") == 0;
 	}
-	if (strncasecmp(entry, "core.repositoryformatversion", key) == 0)
+	if (strncmp(entry, "extensions.", 11) == 0)
+		return ends_with(entry, key, ".noop");
+	if (strncmp(entry, "remote.", 7) == 0)
+		return !ends_with(entry, key, ".partialclonefilter") &&
+		       (off || !ends_with(entry, key, ".promisor"));
+	if (ends_with(entry, key, "core.repositoryformatversion"))
 		return strcmp(value, "0") == 0 || strcmp(value, "1") == 0;
-	if (strncasecmp(entry, "core.bare", key) == 0 ||
-	    strncasecmp(entry, "core.sparsecheckout", key) == 0)
-		return strcmp(value, "false") == 0;
-	if (strncasecmp(entry, "remote.", 7) == 0) /* .promisor, .partialclonefilter */
-		return strcmp(value, "false") == 0;
-	return strncasecmp(entry, "extensions.noop", key) == 0;
+	if (ends_with(entry, key, "core.bare") || ends_with(entry, key, "core.sparsecheckout"))
+		return off;
+	return !ends_with(entry, key, "core.worktree");
 }
 
 enum exe_event
@@ -248,6 +260,7 @@ preflight_tree_read(struct exe *e)
 {
 	struct journal_state *s = &e->journal.state;
 	char head[WIRE_OID_MAX], names[WIRE_DETAIL_MAX];
+	bool at_target;
 
 	if (!run_child_ok(e))
 		return run_broke_by_child(e, REASON_REPO_UNFIT, "git status");
@@ -255,16 +268,17 @@ preflight_tree_read(struct exe *e)
 		return run_broke(e, REASON_REPO_UNFIT, "%s has no commit", e->conf.repo);
 	if (order_check(e, head) == ON_BROKE)
 		return ON_BROKE;
-	/* An unfinished update has left the tree half-way: it is ours to make whole. */
-	e->run.recovering = s->base[0] != '\0' && (strcmp(head, s->base_commit) == 0 ||
-						      strcmp(head, s->base_target) == 0);
-	snprintf(s->previous, sizeof(s->previous), "%s", e->run.recovering ? s->base_commit : head);
+	at_target = s->base[0] != '\0' && strcmp(head, s->base_target) == 0;
+	/* A checkout that was cut off has left the tree half-way: it is ours to make whole. */
+	e->run.recovering = s->halfway == 1 && (at_target || strcmp(head, s->base_commit) == 0);
+	snprintf(s->previous, sizeof(s->previous), "%s", at_target ? s->base_commit : head);
 	if (e->run.dirty == 0)
 		return ON_PASSED;
 	if (!e->run.recovering)
 		return run_broke(e, REASON_TREE_DIRTY, "%zu tracked file%s: %s%s", e->run.dirty,
 		    e->run.dirty == 1 ? "" : "s", names, e->run.dirty > NAMES_MAX ? ", ..." : "");
-	log_warnx("run=%s %zu files differ after an unfinished update and are made whole: %s",
+	log_warnx(
+	    "run=%s %zu files differ after a checkout that was cut off and are made whole: %s",
 	    s->run, e->run.dirty, names);
 	return ON_PASSED;
 }

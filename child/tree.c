@@ -17,12 +17,15 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "spawn.h"
 
 #define CHILDREN_BYTES 65536
+#define END_ROUND_MS   5
+#define END_ROUNDS     1000 /* then a process that hangs in the kernel is left behind */
 
 static int
 children_open(void)
@@ -99,5 +102,22 @@ tree_reap(struct child *c)
 		c->pid = 0;
 		c->exited = true;
 		c->status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+	}
+}
+
+void
+tree_end(void)
+{
+	const struct timespec pause = {0, END_ROUND_MS * 1000000L};
+	siginfo_t info;
+
+	for (int round = 0; round < END_ROUNDS; round++) {
+		do {
+			memset(&info, 0, sizeof(info));
+			if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == -1 && errno == ECHILD)
+				return;
+		} while (info.si_pid != 0);
+		tree_signal(SIGKILL);
+		(void)nanosleep(&pause, NULL); /* cut short: the next round comes sooner */
 	}
 }

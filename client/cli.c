@@ -7,6 +7,7 @@
 #include "client.h"
 
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 /* A long option's value is its letter, whether or not the letter can be typed. */
 static const struct option long_options[] = {
-    {"file", required_argument, NULL, 'f'},
+    {"config", required_argument, NULL, 'f'},
     {"help", no_argument, NULL, 'h'},
     {"json", no_argument, NULL, 'j'},
     {"channel", required_argument, NULL, 'c'},
@@ -27,17 +28,45 @@ static void
 print_help(const struct cli_command *self)
 {
 	printf("usage: moult %s %s\n\n%s.\n\n"
-	       "  -f, --file FILE     configuration (default: " CLIENT_CONFIG ")\n"
-	       "  -h, --help          this text\n%s",
+	       "  -f, --config=FILE   configuration (default: " CLIENT_CONFIG ")\n"
+	       "  -h, --help          this text\n%s"
+	       "Any command: 64 usage; 74 output lost; 78 the configuration is wrong.\n",
 	    self->name, self->synopsis, self->brief, self->help);
 }
 
 int
-cli_usage(const struct cli_command *self, const char *complaint)
+cli_usage(const struct cli_command *self, const char *fmt, ...)
 {
-	fprintf(stderr, "moult %s: %s\nusage: moult %s %s\n", self->name, complaint, self->name,
-	    self->synopsis);
+	va_list ap;
+
+	fprintf(stderr, "moult %s: ", self->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nusage: moult %s %s\n", self->name, self->synopsis);
 	return EX_USAGE;
+}
+
+/* letter is what getopt_long(3) made of it: ':' or '?', or an option of another command. */
+static int
+refuse_option(const struct cli_command *self, int letter, char *argv[])
+{
+	const char *word = argv[optind - 1];
+	const struct option *option = long_options;
+
+	if (letter == ':')
+		return cli_usage(self, "option %s lacks its argument", word);
+	if (letter == '?' && optopt == 0) /* a long one; nothing like it, or too much */
+		return cli_usage(self, "unknown option %s", word);
+	if (letter == '?' && strncmp(word, "--", 2) == 0 && strchr(word, '=') != NULL)
+		return cli_usage(self, "option %s takes no argument", word);
+	if (letter == '?')
+		return cli_usage(self, "unknown option -%c", optopt);
+	while (option->val != letter)
+		option++;
+	if (option->has_arg == required_argument) /* the word may be its argument */
+		return cli_usage(self, "unknown option --%s", option->name);
+	return cli_usage(self, "unknown option %s", word);
 }
 
 int
@@ -49,14 +78,12 @@ cli_parse(const struct cli_command *self, int argc, char *argv[], struct cli_opt
 	*o = (struct cli_options){.config = CLIENT_CONFIG};
 	opterr = 0; /* told below, in the same words for all */
 	while ((letter = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
-		if (letter == ':')
-			return cli_usage(self, "an option lacks its argument");
 		if (letter == 'h') {
 			print_help(self);
 			return EX_OK;
 		}
-		if (letter != 'f' && (letter == '?' || strchr(self->letters, letter) == NULL))
-			return cli_usage(self, "unknown option");
+		if (letter != 'f' && strchr(self->letters, letter) == NULL)
+			return refuse_option(self, letter, argv);
 		if (letter == 'f')
 			o->config = optarg;
 		else if (letter == 'j')

@@ -53,8 +53,9 @@ struct cli_options {
  */
 int cli_parse(const struct cli_command *self, int argc, char *argv[], struct cli_options *o);
 
-/* One line about wrong usage. Returns EX_USAGE. */
-int cli_usage(const struct cli_command *self, const char *complaint);
+/* One line about wrong usage, and the right one. Returns EX_USAGE. */
+int cli_usage(const struct cli_command *self, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Reads the configuration, every complaint on stderr. Returns 0, or EX_CONFIG. */
 int cli_config(const char *path, struct conf *c);
@@ -97,14 +98,23 @@ void report_clear(struct report *r);
 const char *report_text(const struct report *r, const char *key);
 double report_number(const struct report *r, const char *key);
 
-/* ---- check.c and check_redis.c ---- */
+/* ---- check.c, check_places.c and check_redis.c ---- */
 
 #define CHECK_TEXT_MAX 512
 
 enum check_verdict { CHECK_OK, CHECK_WARNING, CHECK_FAILED };
 
+/* One check: its verdict, and a line of printable ASCII that says why. Changes nothing. */
+typedef enum check_verdict check(const struct conf *c, char text[CHECK_TEXT_MAX]);
+
+/* Puts the line into text, escaped, and returns verdict. */
+enum check_verdict check_say(enum check_verdict verdict, char text[CHECK_TEXT_MAX], const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+
+check check_repo, check_signal_dir, check_state_dir;
+
 /* Asks the configured Redis for a PONG. Two seconds at most. */
-enum check_verdict check_redis(const struct conf *c, char text[CHECK_TEXT_MAX]);
+check check_redis;
 
 /* ---- the commands ---- */
 

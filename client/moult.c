@@ -22,17 +22,21 @@ static const struct cli_command commands[] = {
 	"(128 + the signal), 127 when it was not found, 126 when it could not be executed.\n"},
     {"status", status_command, "j", "[-f FILE] [--json]", "Say what the monitor last reported",
 	"  -j, --json          as one JSON object, with \"running\" added\n\n"
-	"Exit status: 0; 1 when the update failed; 3 when the monitor does not run.\n"},
+	"Exit status: 0; 1 when the update failed; 3 when the monitor does not run; 66 when its\n"
+	"report cannot be read.\n"},
     {"retry", retry_command, "", "[-f FILE]", "Try a held or delayed update again now",
-	"\nExit status: 0; 66 when no signal file is there; 73 when it cannot be asked for.\n"},
-    {"signal", signal_command, "cC", "[-f FILE] [--channel C] [--current V] VERSION",
+	"\nExit status: 0; 65 when the signal file itself is refused; 66 when there is none; 73 when\n"
+	"it cannot be asked for.\n"},
+    {"signal", signal_command, "cC", "[-f FILE] [--channel=C] [--current=V] VERSION",
 	"Announce a version by writing the signal file",
-	"      --channel C     alpha, beta or stable (default: stable)\n"
-	"      --current V     the version that is deployed (default: as last reported)\n\n"
+	"      --channel=C     alpha, beta or stable (default: stable)\n"
+	"      --current=V     the version that is deployed (default: as last reported)\n\n"
 	"On alpha VERSION may be a full commit id.\n\n"
-	"Exit status: 0; 64 usage; 65 not a version, or not a newer one; 73 not written.\n"},
+	"Exit status: 0; 65 not a version, or not a newer one; 66 the deployed version is not\n"
+	"known, or the report cannot be read; 73 not written.\n"},
     {"check", check_command, "", "[-f FILE]", "Check the configuration and what it names",
-	"\nExit status: 0; 78 when the configuration is wrong; 71 when something else is.\n"},
+	"\nExit status: 0, also with warnings; 71 when something other than the configuration is\n"
+	"wrong.\n"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -45,7 +49,9 @@ print_usage(FILE *to)
 	fprintf(to, "usage: moult COMMAND [OPTION...]\n\n");
 	for (i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].brief);
-	fprintf(to, "\n  --help, --version; `moult COMMAND --help` for one command; moult(1)\n");
+	fprintf(to,
+	    "\n  -h, --help     this text; `moult COMMAND --help` for one command; moult(1)\n"
+	    "  -V, --version  the version\n");
 }
 
 /* Output that was lost, on a full disk for one, is no success. */
@@ -73,14 +79,15 @@ main(int argc, char *argv[])
 		print_usage(stdout);
 		return finish(EX_OK);
 	}
-	if (strcmp(argv[1], "--version") == 0) {
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		printf("moult " MOULT_VERSION "\n");
 		return finish(EX_OK);
 	}
 	for (i = 0; i < COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return finish(commands[i].run(&commands[i], argc - 1, argv + 1));
-	fprintf(stderr, "moult: no such command: %s\n", argv[1]);
+	fprintf(stderr, "moult: %s %s\n",
+	    argv[1][0] == '-' ? "unknown option" : "no such command:", argv[1]);
 	print_usage(stderr);
 	return EX_USAGE;
 }

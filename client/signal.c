@@ -21,6 +21,7 @@
 
 #define RETRY_SUFFIX ".retry"
 #define SIGNAL_MODE  0644
+#define WHY_MAX      2048 /* why a signal is refused */
 
 #define CHANNEL_NAME(symbol, name) name,
 static const char *const channels[] = {WIRE_CHANNELS(CHANNEL_NAME)};
@@ -57,8 +58,33 @@ say_who_acts(const struct conf *c)
 
 /* ---- retry ---- */
 
+/* Whether the monitor has refused this very signal; a file that came later is another one. */
+static bool
+is_refused(const struct report *r, const struct stat *st)
+{
+	double changed = (double)st->st_ctim.tv_sec + (double)st->st_ctim.tv_nsec / 1e9;
+
+	return strcmp(report_text(r, "reason"), "signal_invalid") == 0 &&
+	       changed <= report_number(r, "timestamp");
+}
+
+static void
+say_refused(const struct conf *c, const struct report *r)
+{
+	const char *error = report_text(r, "error"), *words = strstr(error, ": ");
+	char why[WHY_MAX];
+
+	words = words != NULL ? words + 2 : "the signal file is refused"; /* behind the step */
+	text_escape(why, sizeof(why), words, strlen(words));
+	fprintf(stderr,
+	    "moult: %s: %s\n"
+	    "moult: nothing can be retried; a new signal file must be written, by the watcher or "
+	    "by `moult signal`\n",
+	    c->signal, why);
+}
+
 static int
-ask_for_retry(const struct conf *c)
+ask_for_retry(const struct conf *c, const struct report *r)
 {
 	char name[CONF_TEXT_MAX], retry[CONF_TEXT_MAX + sizeof(RETRY_SUFFIX)];
 	int dir = open_signal_dir(c, name), status = EX_OK;
@@ -71,6 +97,9 @@ ask_for_retry(const struct conf *c)
 		fprintf(stderr, "moult: no update is announced, nothing to retry: %s: %s\n",
 		    c->signal, strerror(errno));
 		status = EX_NOINPUT;
+	} else if (is_refused(r, &st)) {
+		say_refused(c, r);
+		status = EX_DATAERR;
 	} else if (file_replace_volatile(dir, retry, "", 0, SIGNAL_MODE) == -1) {
 		fprintf(stderr, "moult: %s" RETRY_SUFFIX ": %s\n", c->signal, strerror(errno));
 		status = EX_CANTCREAT;
@@ -83,6 +112,7 @@ int
 retry_command(const struct cli_command *self, int argc, char *argv[])
 {
 	struct cli_options o;
+	struct report r;
 	struct conf c;
 	int status = cli_parse(self, argc, argv, &o);
 
@@ -92,11 +122,13 @@ retry_command(const struct cli_command *self, int argc, char *argv[])
 		return cli_usage(self, "takes no operands");
 	if ((status = cli_config(o.config, &c)) != 0)
 		return status;
-	if ((status = ask_for_retry(&c)) != EX_OK)
-		return status;
-	puts("The announced update is tried again now.");
-	say_who_acts(&c);
-	return EX_OK;
+	(void)report_load(&c, &r); /* told; the request needs no report, so it is made all the same */
+	if ((status = ask_for_retry(&c, &r)) == EX_OK && r.running)
+		puts("The announced update is tried again now.");
+	else if (status == EX_OK)
+		puts("The announced update is tried again when the monitor runs; none is seen to run.");
+	report_clear(&r);
+	return status;
 }
 
 /* ---- signal ---- */
@@ -137,8 +169,8 @@ find_current(const struct conf *c, const char *told, struct version *current)
 	report_clear(&r);
 	if (parsed == 0)
 		return EX_OK;
-	fprintf(stderr, "moult: the deployed version is not known; say it with --current V\n");
-	return EX_USAGE;
+	fprintf(stderr, "moult: the deployed version is not known; say it with --current=V\n");
+	return EX_NOINPUT;
 }
 
 /* Returns 0, or a status with the reason told. */

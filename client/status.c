@@ -165,6 +165,8 @@ rows_of_failure(const struct conf *c, const struct report *r)
 	double retry_at = report_number(r, "retry_at");
 
 	row_of(r, "error", "error");
+	if (strcmp(report_text(r, "status"), "update_failed") == 0)
+		row_of(r, "log", "log");
 	rows_of_output(r);
 	if (report_text(r, "rollback")[0] != '\0') {
 		row("go back", "%s", report_text(r, "rollback"));
@@ -172,6 +174,8 @@ rows_of_failure(const struct conf *c, const struct report *r)
 	}
 	if (retry_at > 0)
 		row_of_time("next try", retry_at);
+	else if (strcmp(report_text(r, "reason"), "signal_invalid") == 0)
+		row("next try", "held: at a new signal");
 	else if (json_is_true(json_object_get(r->json, "held")))
 		row("next try", "held: at a new signal, or by `moult retry`");
 }

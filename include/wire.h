@@ -113,6 +113,7 @@ struct wire_stop {
 struct wire_hello {
 	uint32_t version; /* WIRE_VERSION */
 	char build[WIRE_BUILD_MAX];
+	char installed[VERSION_MAX]; /* what runs, as far as is known; may be empty */
 };
 
 /* What every report about an update carries. Fields not known yet are empty. */

@@ -24,8 +24,21 @@
 static void __attribute__((noreturn)) finish(struct mon *m, int status)
 {
 	log_info("exit %d", status);
-	mon_events_end(m, status);
+	m->request.open = false; /* its end has been told */
 	exit(status);
+}
+
+void
+mon_last_words(int status, void *mon)
+{
+	struct mon *m = mon;
+
+	if (m->request.open && m->request.step != STEP_NONE) {
+		mon_status_broke(m, (enum wire_step)m->request.step, REASON_EXECUTOR_LOST,
+		    "the monitor gave up on it");
+		mon_redis_push(m);
+	}
+	mon_events_end(m, status);
 }
 
 static void
@@ -69,6 +82,8 @@ mon_on_hello(struct mon *m)
 
 	if (strcmp(h->build, MOULT_BUILD) != 0)
 		fatalx("the executor is of another build: %s, not " MOULT_BUILD, h->build);
+	(void)strlcpy(
+	    m->status.installed, h->installed, sizeof(m->status.installed)); /* the same */
 	return ON_NONE;
 }
 

@@ -185,6 +185,8 @@ main(int argc, char *argv[])
 	mon_watch_open(&m);
 	mon_start_executor(&m);
 	leave_directory();
+	if (on_exit(mon_last_words, &m) != 0)
+		fatal("on_exit");
 	mon_seal(&m);
 	mon_loop(&m);
 }

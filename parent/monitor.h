@@ -142,7 +142,8 @@ enum mon_missing { MISSING_SECCOMP = 1 }; /* what confinement lacks: bits */
 
 /* What the status object is made of. Empty parts are left out of it. */
 struct mon_status {
-	const char *word; /* NULL: nothing is known yet */
+	const char *word;            /* NULL: nothing is known yet */
+	char installed[VERSION_MAX]; /* what runs, as the executor knows it; may be empty */
 	struct wire_update update;
 	uint32_t step, percent;
 	uint32_t reason; /* REASON_NONE unless it failed */
@@ -247,6 +248,10 @@ void mon_dispatch(struct mon *m, enum mon_event event);
 /* How long the present state may last, or MON_FOREVER. */
 int64_t mon_state_limit_ms(const struct mon *m);
 
+/* For on_exit(3): when we end in the middle of a run by fatalx() or the like, the status says so.
+ */
+void mon_last_words(int status, void *mon);
+
 /* actions.c: one for each kind of cell; they return the event that follows, or ON_NONE */
 mon_action mon_on_nothing, mon_on_hello, mon_on_ready, mon_on_found, mon_on_owed, mon_on_deployed,
     mon_on_look, mon_on_signal, mon_on_step, mon_on_failed, mon_on_held, mon_on_changed,
@@ -293,6 +298,8 @@ void mon_events_end(struct mon *m, int status);
 void mon_redis_open(struct mon *m);
 /* Hands over the latest status. */
 void mon_redis_write(struct mon *m, const char *text);
+/* Writes what is waiting, as far as it goes at once: for an end that waits for nothing. */
+void mon_redis_push(struct mon *m);
 /* True when nothing is under way that could still confirm a status. */
 bool mon_redis_idle(const struct mon *m);
 int mon_redis_fd(const struct mon *m, short *events);

@@ -359,6 +359,13 @@ write_commands(struct mon *m)
 	return ON_NONE;
 }
 
+void
+mon_redis_push(struct mon *m)
+{
+	if (m->redis.link == LINK_UP && m->redis.want_write)
+		(void)write_commands(m); /* what is left is lost, as we are */
+}
+
 static enum mon_event
 end_connecting(struct mon *m)
 {

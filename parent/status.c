@@ -41,7 +41,8 @@ now_epoch(void)
 	struct timespec now = {0};
 
 	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail with this clock */
-	return (double)(now.tv_sec * 1000 + now.tv_nsec / 1000000) / 1000;
+	now.tv_nsec -= now.tv_nsec % 1000000;      /* milliseconds are what anyone can use */
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static void
@@ -95,7 +96,8 @@ put_rollback(json_t *object, const struct mon *m)
 {
 	char quoted[4 * CONF_TEXT_MAX], text[ROLLBACK_MAX];
 
-	if (m->status.update.previous[0] == '\0')
+	/* Before the checkout there is nothing to go back from. */
+	if (m->status.update.previous[0] == '\0' || m->status.step < STEP_CHECKOUT)
 		return;
 	quote_path(quoted, sizeof(quoted), m->conf.repo);
 	(void)snprintf(text, sizeof(text), "git -C %s checkout --detach %s", quoted,
@@ -117,6 +119,19 @@ put_update(json_t *object, const struct wire_update *u)
 		put(object, "attempt", json_integer(u->attempt));
 }
 
+/* Where all that the steps have printed stands. */
+static void
+put_log(json_t *object, const struct mon *m)
+{
+	char path[CONF_TEXT_MAX + WIRE_RUN_MAX + 16];
+
+	if (m->status.update.run[0] == '\0')
+		return;
+	(void)snprintf(path, sizeof(path), "%s/log/%s.log", m->conf.state_dir,
+	    m->status.update.run); /* fits */
+	put_text(object, "log", path);
+}
+
 static void
 put_failure(json_t *object, const struct mon *m)
 {
@@ -128,6 +143,7 @@ put_failure(json_t *object, const struct mon *m)
 	if (s->held)
 		put(object, "held", json_true());
 	put_rollback(object, m);
+	put_log(object, m);
 	put_text(object, "output", s->tail);
 }
 
@@ -168,8 +184,7 @@ mon_status_text(const struct mon *m, char text[STATUS_TEXT_MAX])
 	}
 	if (s->reason != REASON_NONE)
 		put_failure(object, m);
-	if (strcmp(s->word, WORD_DEPLOYED) == 0)
-		put_text(object, "version", s->update.to);
+	put_text(object, "version", s->installed);
 	put_process(object, s);
 	len = json_dumpb(
 	    object, text, STATUS_TEXT_MAX - 1, JSON_COMPACT | JSON_REAL_PRECISION(STATUS_DIGITS));
@@ -294,6 +309,7 @@ mon_status_failed(struct mon *m, const struct wire_failure *f)
 void
 mon_status_deployed(struct mon *m, const struct wire_update *u)
 {
+	(void)strlcpy(m->status.installed, u->to, sizeof(m->status.installed)); /* the same size */
 	(void)renew(m, WORD_DEPLOYED, u);
 	mon_status_publish(m);
 }

@@ -73,6 +73,7 @@ struct reader {
 	int complaints;
 	char *next, *end;       /* what is left of the file; lines are cut out in place */
 	int line;               /* the number of the line that inih has */
+	bool cr;                /* a line ended in CR LF: told */
 	bool pair;              /* it should be "key = value" */
 	bool heard;             /* inih made a pair of it */
 	bool lost;              /* in a section that was refused: its keys are passed over */
@@ -597,6 +598,18 @@ settle(struct reader *r)
 	r->heard = false;
 }
 
+/* Told once; without its CR each line is still read, so that no other complaint is a false one. */
+static char *
+drop_cr(struct reader *r, const char *text, char *end)
+{
+	if (end == text || end[-1] != '\r' || r->next == end)
+		return end;
+	if (!r->cr)
+		say(r, r->line, "the lines end in CR LF; write them with LF alone");
+	r->cr = true;
+	return end - 1;
+}
+
 /* inih's fgets(3). A line that we refuse reaches inih empty, so that it keeps no state of it. */
 static char *
 next_line(char *buf, int size, void *arg)
@@ -614,9 +627,10 @@ next_line(char *buf, int size, void *arg)
 	r->next = end != NULL ? end + 1 : r->end;
 	if (end == NULL)
 		end = r->end;
+	r->line++;
+	end = drop_cr(r, text, end);
 	*end = '\0';
 	len = (size_t)(end - text);
-	r->line++;
 	buf[0] = '\0';
 	wrong = line_fault(text, len, max);
 	if (wrong != NULL) {
@@ -634,6 +648,20 @@ next_line(char *buf, int size, void *arg)
 /* ---- the file ----------------------------------------------------------------------------- */
 
 static void
+say_owner(struct reader *r, uid_t uid)
+{
+	const struct passwd *pw = getpwuid(uid);
+	char name[CONF_TEXT_MAX] = "";
+
+	if (pw != NULL)
+		(void)snprintf(name, sizeof(name), " (%s)", pw->pw_name); /* cut where too long */
+	say(r, 0,
+	    "belongs to user %lu%s, not to root or to the user that runs moult: chown it to root, "
+	    "or run as that user",
+	    (unsigned long)uid, name);
+}
+
+static void
 check_permissions(struct reader *r, int fd)
 {
 	struct stat st;
@@ -643,8 +671,7 @@ check_permissions(struct reader *r, int fd)
 		return;
 	}
 	if (st.st_uid != 0 && st.st_uid != geteuid())
-		say(r, 0, "belongs to user %lu, not to root and not to moult's own user",
-		    (unsigned long)st.st_uid);
+		say_owner(r, st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		say(r, 0, "may be written by others: chmod go-w");
 }

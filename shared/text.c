@@ -25,15 +25,14 @@ is_printable(char c)
 static size_t
 escape_byte(char out[ESCAPE_MAX], const char *src, size_t len, size_t at)
 {
-	char next = at + 1 < len ? src[at + 1] : '\0';
+	int next = at + 1 < len ? (unsigned char)src[at + 1] : '\0';
 
 	if (is_printable(src[at]) && src[at] != '\\') {
 		out[0] = src[at];
 		return 1;
 	}
 	if (vis(out, (unsigned char)src[at],
-		VIS_CSTYLE | VIS_OCTAL | VIS_TAB | VIS_NL | VIS_NOLOCALE,
-		(unsigned char)next) == NULL) {
+		VIS_CSTYLE | VIS_OCTAL | VIS_TAB | VIS_NL | VIS_NOLOCALE, next) == NULL) {
 		out[0] = '?'; /* vis(3) found no memory: the byte is lost, the line is not */
 		return 1;
 	}

@@ -23,7 +23,7 @@ static_assert(sizeof(struct wire_header) == 8, "header");
 static_assert(sizeof(struct file_identity) == 88, "identity");
 static_assert(sizeof(struct wire_run) == 352, "run");
 static_assert(sizeof(struct wire_stop) == 4, "stop");
-static_assert(sizeof(struct wire_hello) == 28, "hello");
+static_assert(sizeof(struct wire_hello) == 156, "hello");
 static_assert(sizeof(struct wire_ready) == 4, "ready");
 static_assert(sizeof(struct wire_update) == 420, "update");
 static_assert(sizeof(struct wire_progress) == 428, "progress");
@@ -35,7 +35,9 @@ static_assert(
     4 + 4 + FIELD(wire_run, current) + FIELD(wire_run, available) + FIELD(wire_run, signal) ==
 	sizeof(struct wire_run),
     "no padding");
-static_assert(4 + FIELD(wire_hello, build) == sizeof(struct wire_hello), "no padding");
+static_assert(
+    4 + FIELD(wire_hello, build) + FIELD(wire_hello, installed) == sizeof(struct wire_hello),
+    "no padding");
 static_assert(4 + 4 + FIELD(wire_update, run) + FIELD(wire_update, from) + FIELD(wire_update, to) +
 		      FIELD(wire_update, commit) + FIELD(wire_update, previous) ==
 		  sizeof(struct wire_update),
@@ -131,7 +133,12 @@ check_wire_hello(const void *body)
 
 	if (h->version != WIRE_VERSION)
 		return "another version of the protocol";
-	return IS_FIELD(h->build) ? NULL : "the build is not text";
+	if (!IS_FIELD(h->build))
+		return "the build is not text";
+	if (!IS_FIELD_OR_EMPTY(h->installed) ||
+	    (h->installed[0] != '\0' && !is_version(h->installed)))
+		return "the installed version is none";
+	return NULL;
 }
 
 static const char *

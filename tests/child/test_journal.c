@@ -321,9 +321,10 @@ right_sum_wrong_content(void **state)
 static void
 state_body(struct exe *e, const char *field, const char *value, char body[JOURNAL_LINE_MAX])
 {
+	char *data = NULL, *line, *at, *end;
 	size_t len, key = strlen(field);
-	char *data = get_bytes(e->state_fd, NAME, &len), *line, *at, *end;
 
+	assert_int_equal(file_slurp(e->state_fd, NAME, JOURNAL_FILE_MAX, &data, &len), 0);
 	data[len - 1] = '\0';
 	line = strrchr(data, '\n');
 	line = strstr(line, "state ");

@@ -53,8 +53,8 @@ print_signals(void)
 	for (int sig = 1; sig < NSIG; sig++) {
 		if (sigismember(&blocked, sig) == 1)
 			printf(" blocked:%d", sig);
-		if (sigaction(sig, NULL, &act) == 0 && act.sa_handler != SIG_DFL)
-			printf(" handled:%d", sig);
+		if (sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN)
+			printf(" ignored:%d", sig);
 	}
 	printf("\n");
 }
@@ -694,6 +694,22 @@ tree_bystander(void **state)
 }
 
 static void
+tree_at_exit(void **state)
+{
+	struct exe *e = exe_of(state);
+	char text[FACTS_BYTES];
+
+	shell(
+	    e, "setsid sh -c 'trap \"\" TERM; sleep 1000 & sleep 1000' & trap '' TERM; sleep 1000");
+	start_well(e);
+	tree_end();
+	drain(e->child.out_fd, text, sizeof(text));
+	assert_false(tree_reap(&e->child));
+	tree_end(); /* nothing is left to end */
+	spawn_release(&e->child);
+}
+
+static void
 orphans_do_not_count(void **state)
 {
 	struct exe *e = exe_of(state);
@@ -739,6 +755,7 @@ main(int argc, char *argv[])
 	    SPAWN_TEST("who has stopped is ended by TERM", tree_stopped),
 	    SPAWN_TEST("a hundred processes are ended", tree_wide),
 	    SPAWN_TEST("a chain of processes that outruns its hunter is ended", tree_growing),
+	    SPAWN_TEST("at our own end all that is left is killed", tree_at_exit),
 	    SPAWN_TEST("others of the same user are left alone", tree_bystander),
 	    SPAWN_TEST("the program's own status counts", orphans_do_not_count),
 	};

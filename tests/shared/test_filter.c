@@ -24,11 +24,15 @@
 #define SENTINEL EXFULL
 #define UNNAMED  SYS_getpriority /* a call that no row below names */
 
-#define ALWAYS(name, decision, code)                                                               \
-	{.call = name, .verdict = decision, .error = code, .why = "test"}
+#define ALWAYS(name, decision, code)                                            \
+	{                                                                       \
+		.call = name, .verdict = decision, .error = code, .why = "test" \
+	}
 #define WHEN(name, decision, code, how, number, bits, bound)                                       \
-	{.call = name, .verdict = decision, .error = code, .test = how, .argument = number,        \
-	 .mask = bits, .value = bound, .why = "test"}
+	{                                                                                          \
+		.call = name, .verdict = decision, .error = code, .test = how, .argument = number, \
+		.mask = bits, .value = bound, .why = "test"                                        \
+	}
 
 struct attempt {
 	const struct filter_row *rows;
