@@ -171,7 +171,7 @@ UNITS := $(UNIT_SHARED) $(UNIT_PARENT) $(UNIT_CHILD) $(UNIT_CLIENT)
 tests: all $(UNITS) $(PUPPETS)
 
 test: deps
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory -j2 tests
 	@MOULT_TEST_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/run.py \
 		--jobs $(TEST_JOBS) $(TESTS)
 
@@ -207,8 +207,8 @@ endef
 lint:
 	@EXTRA_DEPS='$(LINT_DEPS)' sh tests/deps.sh
 	clang-format --dry-run -Werror $(SOURCES)
-	$(MAKE) --no-print-directory BUILD=build-lint-gcc CC=gcc EXTRA=-Werror tests
-	$(MAKE) --no-print-directory BUILD=build-lint-clang CC=clang EXTRA=-Werror tests
+	$(MAKE) --no-print-directory -j2 BUILD=build-lint-gcc CC=gcc EXTRA=-Werror tests
+	$(MAKE) --no-print-directory -j2 BUILD=build-lint-clang CC=clang EXTRA=-Werror tests
 	$(call analyze,shared,SHARED)
 	$(call analyze,parent,PARENT)
 	$(call analyze,child,CHILD)

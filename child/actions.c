@@ -81,9 +81,6 @@ run_broke_by_child(struct exe *e, enum wire_reason reason, const char *what)
 		    e, REASON_SILENCE_LIMIT, "%s: no output for %u s", what, e->command.silence_s);
 	if (c->status == -SIGSYS)
 		return run_broke(e, REASON_POLICY, "%s: a system call outside its table", what);
-	/* Somebody is ending the whole service and was quicker with the step than with us. */
-	if (c->status == -SIGTERM || c->status == -SIGINT)
-		return run_broke(e, REASON_STOPPED, "%s: ended by %s", what, strsignal(-c->status));
 	if (c->status < 0)
 		return run_broke(e, reason, "%s: killed by signal %d (%s)", what, -c->status,
 		    strsignal(-c->status));
@@ -119,7 +116,11 @@ task_begin(struct exe *e)
 {
 	const struct task *task = plan_task(e->run.task);
 
-	if (task->step != e->run.step) {
+	/* The monitor's patience is for one report, ours for one program: one goes with the other.
+	 */
+	if (task->step == e->run.step)
+		report_step(e, false);
+	else {
 		e->run.step = task->step;
 		e->run.percent = 0;
 		e->run.tail_len = 0;
@@ -127,7 +128,7 @@ task_begin(struct exe *e)
 		e->journal.state.step = task->step;
 		if (journal_save(&e->journal) == -1)
 			return run_broke(e, REASON_SYSTEM, "journal: %s", strerror(errno));
-		report_step(e);
+		report_step(e, true);
 	}
 	return task->begin(e);
 }
@@ -161,17 +162,40 @@ weigh_failed(struct exe *e)
 	return false;
 }
 
+/* The same wish once more, from a watcher that did not see it fulfilled. */
+static bool
+is_fulfilled(const struct exe *e)
+{
+	const struct journal_state *s = &e->journal.state;
+
+	return s->phase == PHASE_DEPLOYED && e->request.channel == s->channel &&
+	       strcmp(e->request.current, s->from) == 0 &&
+	       strcmp(e->request.available, s->available) == 0;
+}
+
 enum exe_event
 exe_weigh(struct exe *e)
 {
-	if (!weigh_failed(e))
-		return ON_REFUSED;
 	run_release(e);
-	if ((e->run.signal_fd = announcement_hold(e, &e->request.signal)) == -1) {
-		report_plain(e, REP_CHANGED);
+	e->run.signal_fd = announcement_hold(e, &e->request.signal);
+	/* The monitor's word for what a person wishes is not enough to lift a hold. */
+	if (e->request.retry == 1 && !announcement_wants_retry(e))
+		e->request.retry = 0;
+	if (e->run.signal_fd != -1 && !is_fulfilled(e)) {
+		if (weigh_failed(e))
+			return ON_ACCEPTED;
+		run_release(e);
 		return ON_REFUSED;
 	}
-	return ON_ACCEPTED;
+	if (e->run.signal_fd != -1) {
+		log_info("the signal announces %s once more, which is deployed; it is taken away",
+		    e->request.available);
+		if (announcement_take(e, &e->request.signal) == -1)
+			log_warn("the signal file could not be removed");
+	}
+	run_release(e);
+	report_plain(e, REP_CHANGED);
+	return ON_REFUSED;
 }
 
 static void
@@ -211,7 +235,8 @@ state_begin(struct exe *e)
 	snprintf(fresh.base, sizeof(fresh.base), "%s", s->base);
 	snprintf(fresh.base_commit, sizeof(fresh.base_commit), "%s", s->base_commit);
 	snprintf(fresh.base_target, sizeof(fresh.base_target), "%s", s->base_target);
-	fresh.halfway = s->halfway;
+	snprintf(fresh.halfway, sizeof(fresh.halfway), "%s", s->halfway);
+	memcpy(fresh.boot, e->boot_id, sizeof(fresh.boot));
 	snprintf(fresh.installed, sizeof(fresh.installed), "%s", s->installed);
 	snprintf(fresh.installed_commit, sizeof(fresh.installed_commit), "%s", s->installed_commit);
 	/* A watcher that reads the tree of an unfinished update tells its version, not the
@@ -334,8 +359,6 @@ exe_judge(struct exe *e)
 static bool
 must_hold(const struct run *run)
 {
-	if (run->reason == REASON_STOPPED)
-		return false;
 	return run->step >= STEP_MIGRATE || run->reason == REASON_NOT_NEWER ||
 	       run->reason == REASON_VERSION_UNKNOWN;
 }
@@ -345,7 +368,7 @@ static void
 tree_is_whole(struct exe *e)
 {
 	if (e->run.step > STEP_CHECKOUT)
-		e->journal.state.halfway = 0;
+		e->journal.state.halfway[0] = '\0';
 }
 
 enum exe_event

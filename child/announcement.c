@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "executor.h"
@@ -122,12 +123,30 @@ announcement_restore(struct exe *e)
 		log_warn("the signal file could not be put back from %s", aside);
 }
 
+static void
+retry_name(const struct exe *e, char name[CONF_TEXT_MAX + 8])
+{
+	snprintf(name, CONF_TEXT_MAX + 8, "%s.retry", e->signal_name);
+}
+
+bool
+announcement_wants_retry(const struct exe *e)
+{
+	char name[CONF_TEXT_MAX + 8];
+	struct stat st;
+
+	retry_name(e, name);
+	return e->signal_dir_fd != -1 &&
+	       fstatat(e->signal_dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) && (st.st_mode & S_IWOTH) == 0;
+}
+
 void
 announcement_clear_retry(struct exe *e)
 {
 	char name[CONF_TEXT_MAX + 8];
 
-	snprintf(name, sizeof(name), "%s.retry", e->signal_name);
+	retry_name(e, name);
 	if (e->signal_dir_fd != -1 && unlinkat(e->signal_dir_fd, name, 0) == -1 && errno != ENOENT)
 		log_warn("%s could not be removed", name);
 }

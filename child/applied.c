@@ -125,12 +125,16 @@ replace_names(struct exe *e, json_t *root)
 int
 applied_save(struct exe *e)
 {
+	const char *where;
 	json_t *root;
 	char *text;
 	int rc = -1;
 
 	if (e->journal.applied_count == 0)
 		return 0;
+	/* The file outlives a power cut, so what it tells of must as well. */
+	if (sync_all(e, &where) == -1)
+		return -1;
 	if ((root = load(e)) == NULL)
 		return -1;
 	if (replace_names(e, root) == 0 && (text = json_dumps(root, JSON_INDENT(2))) != NULL) {

@@ -122,6 +122,7 @@ begin(struct exe *e, enum profile profile, uint32_t limit_s)
 	env(c, "PATH=%s", PATH_OF_STEPS);
 	env(c, "HOME=%s/tmp/home", e->conf.state_dir);
 	env(c, "TMPDIR=%s/tmp", e->conf.state_dir);
+	env(c, COMMAND_MARK, e->conf.state_dir);
 	env(c, "MOULT_RUN=%s", s->run);
 	env(c, "MOULT_CHANNEL=%s", wire_channel_name((uint32_t)s->channel));
 	env(c, "MOULT_FROM=%s", s->from);
@@ -298,8 +299,11 @@ command_git_fetch(struct exe *e)
 		argf(c, "+refs/heads/%s:refs/remotes/origin/%s", e->conf.branch, e->conf.branch);
 	else if (e->conf.fetch == CONF_FETCH_TAG)
 		argf(c, "refs/tags/v%s:refs/tags/v%s", e->journal.state.to, e->journal.state.to);
-	else
+	else {
 		arg(c, "refs/tags/*:refs/tags/*"); /* as fetch --tags: what moved is refused */
+		/* By name as well: a tag that was withdrawn must not be taken from here. */
+		argf(c, "refs/tags/v%s:refs/tags/v%s", e->journal.state.to, e->journal.state.to);
+	}
 }
 
 void
@@ -400,6 +404,17 @@ command_git_describe(struct exe *e, const char *commit)
 	arg(&e->command, "--abbrev=0");
 	arg(&e->command, "--match=v[0-9]*");
 	arg(&e->command, commit);
+}
+
+void
+command_loosen(struct exe *e)
+{
+	static const char *const list[] = {"-R", "--silent", "u+rwx", "--", "tmp", NULL};
+
+	begin(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	e->command.start = START_STATE;
+	program(&e->command, "chmod");
+	args(&e->command, list);
 }
 
 void

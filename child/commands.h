@@ -17,6 +17,9 @@
 
 #include "executor.h"
 
+/* In the environment of every step: whose it is. With the state directory. */
+#define COMMAND_MARK "MOULT_STATE_DIR=%s"
+
 /* Prints extensions.* and the like of the repository's own configuration, NUL-separated. */
 void command_git_format(struct exe *e);
 /* Prints HEAD's id and the tracked files that differ, NUL-separated. */
@@ -42,7 +45,9 @@ void command_git_show(struct exe *e, const char *commit, const char *path);
 /* Prints the nearest v* tag of a commit. */
 void command_git_describe(struct exe *e, const char *commit);
 
-/* Removes the content of tmp/ in the state directory. */
+/* Gives the user every right to what is below tmp/ in the state directory. */
+void command_loosen(struct exe *e);
+/* Removes tmp/ in the state directory. */
 void command_sweep(struct exe *e);
 
 /* The interpreter that runs all Python migrations of a gap, one at a time. */

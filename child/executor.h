@@ -80,6 +80,7 @@ struct run {
 	bool fetch_failed; /* some ref was refused: the wanted tag alone decides */
 	bool sha256;       /* the repository's object format */
 	char remote_tag[WIRE_OID_MAX]; /* the wanted tag's object in the remote */
+	char head[WIRE_OID_MAX];       /* where HEAD was at the beginning */
 	size_t dirty;                  /* tracked files that differ from HEAD */
 	/* the gap of migrations */
 	char **gap; /* OWNED: names like 1.1.0/001_name.py, in their order */
@@ -165,6 +166,8 @@ const struct task *plan_task(size_t index); /* NULL behind the last */
 
 /* step_*.c: the tasks. begin: PASSED, SPAWNED, BROKE; end: PASSED, AGAIN, BROKE. */
 enum exe_event preflight_ground(struct exe *e);
+enum exe_event preflight_loosen(struct exe *e);
+enum exe_event preflight_loosened(struct exe *e);
 enum exe_event preflight_sweep(struct exe *e);
 enum exe_event preflight_swept(struct exe *e);
 enum exe_event preflight_format(struct exe *e);
@@ -225,7 +228,8 @@ enum exe_event run_spawn(struct exe *e);
 void report_hello(struct exe *e);
 void report_ready(struct exe *e);
 void report_update(struct exe *e, enum wire_type type);
-void report_step(struct exe *e);
+/* must: the monitor has to see it; else it may be dropped when the socket is full. */
+void report_step(struct exe *e, bool must);
 void report_failure(struct exe *e, enum wire_type type, uint32_t retry_ms);
 void report_plain(struct exe *e, enum wire_type type);
 
@@ -244,7 +248,9 @@ int announcement_hold(struct exe *e, const struct file_identity *id);
 int announcement_take(struct exe *e, const struct file_identity *id);
 /* Puts back what a crash left aside. */
 void announcement_restore(struct exe *e);
-/* Removes the person's wish for a retry. */
+/* Whether a person wishes for a retry: NAME.retry is a file that not everybody may write. */
+bool announcement_wants_retry(const struct exe *e);
+/* Removes that wish. */
 void announcement_clear_retry(struct exe *e);
 
 /* lock.c */
@@ -253,6 +259,10 @@ void announcement_clear_retry(struct exe *e);
 void lock_take(struct exe *e);
 /* Removes what a killed git left; names each in the log. 0, or -1 with errno EBUSY. */
 int lock_clear_stale(struct exe *e);
+
+/* sync.c */
+/* Makes durable what was written to any local file system. 0, or -1 and errno, with *where. */
+int sync_all(const struct exe *e, const char **where);
 
 /* history.c: one line of JSON for each run that ended */
 void history_append(struct exe *e, const char *result);

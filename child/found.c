@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
+#include "commands.h"
 #include "executor.h"
 #include "log.h"
 
@@ -38,8 +40,15 @@ static void
 found_unfinished(struct exe *e)
 {
 	struct journal_state *s = &e->journal.state;
+	char mark[CONF_TEXT_MAX + 32];
 	bool again;
+	int strays;
 
+	snprintf(mark, sizeof(mark), COMMAND_MARK, e->conf.state_dir);
+	while ((strays = tree_end_strays(mark)) > 0) /* they may have started more meanwhile */
+		;
+	if (strays == -1)
+		log_exit(EX_TEMPFAIL, "a process of the interrupted run does not end");
 	s->interruptions++;
 	s->phase = PHASE_FAILED;
 	s->reason = REASON_INTERRUPTED;
@@ -88,7 +97,7 @@ found_owed(struct exe *e)
 		s->step = STEP_RESTART;
 		s->reason = REASON_RESTART_UNCONFIRMED;
 		snprintf(s->detail, sizeof(s->detail), "daemon pid %u still runs after %u exits 42",
-		    (unsigned int)s->daemon_pid, (unsigned int)s->restarts);
+		    (unsigned int)s->daemon_pid, (unsigned int)s->restarts + 1);
 		report_failure(e, REP_UNCONFIRMED, 0);
 		return;
 	}

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "executor.h"
+#include "log.h"
 
 #define NAME_MAX_BYTES 128 /* of a migration's file */
 
@@ -110,6 +111,15 @@ judge(struct exe *e, int dir_fd, const char *version, const char *name)
 	return 1;
 }
 
+/* NULL at the end, with errno 0, and after an error: a directory cut short would skip migrations.
+ */
+static struct dirent *
+next_entry(DIR *dir)
+{
+	errno = 0;
+	return readdir(dir);
+}
+
 static int
 list_version(struct exe *e, int parent_fd, const char *entry, const struct version *v)
 {
@@ -125,12 +135,17 @@ list_version(struct exe *e, int parent_fd, const char *entry, const struct versi
 			close(fd);
 		return -1;
 	}
-	while (verdict != -1 && (file = readdir(dir)) != NULL) {
+	while (verdict != -1 && (file = next_entry(dir)) != NULL) {
 		verdict = judge(e, fd, v->text, file->d_name);
 		if (verdict == 1 && gap_add(&e->run, v->text, file->d_name) == -1) {
 			run_broke(e, REASON_SYSTEM, "out of memory");
 			verdict = -1;
 		}
+	}
+	if (verdict != -1 && errno != 0) {
+		run_broke(
+		    e, REASON_SYSTEM, "%s/%s: %s", e->conf.migrations, entry, strerror(errno));
+		verdict = -1;
 	}
 	closedir(dir);
 	return verdict == -1 ? -1 : 0;
@@ -142,7 +157,7 @@ list_all(struct exe *e, DIR *dir, const struct version *from, const struct versi
 	struct dirent *entry;
 	struct version v;
 
-	while ((entry = readdir(dir)) != NULL) {
+	while ((entry = next_entry(dir)) != NULL) {
 		if (entry->d_name[0] != 'v' || !isdigit((unsigned char)entry->d_name[1]))
 			continue;
 		if (version_parse(&v, entry->d_name) == -1) {
@@ -155,7 +170,10 @@ list_all(struct exe *e, DIR *dir, const struct version *from, const struct versi
 		if (list_version(e, dirfd(dir), entry->d_name, &v) == -1)
 			return -1;
 	}
-	return 0;
+	if (errno == 0)
+		return 0;
+	run_broke(e, REASON_SYSTEM, "%s: %s", e->conf.migrations, strerror(errno));
+	return -1;
 }
 
 int
@@ -171,8 +189,11 @@ gap_list(struct exe *e, const char *from, const char *to)
 		return -1;
 	}
 	fd = openat(e->repo_fd, e->conf.migrations, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1 && errno == ENOENT)
+	if (fd == -1 && errno == ENOENT) {
+		log_info("run=%s step=migrate: the checkout has no directory %s",
+		    e->journal.state.run, e->conf.migrations);
 		return 0;
+	}
 	dir = fd == -1 ? NULL : fdopendir(fd);
 	if (dir == NULL) {
 		run_broke(

@@ -132,6 +132,21 @@ field_read(struct journal_state *s, const struct field *f, const char *value)
 	return true;
 }
 
+/* What is reported from it must pass wire_check(), so nothing else is believed. */
+static bool
+state_is_possible(const struct journal_state *s)
+{
+	if (s->phase >= PHASE_END || s->step >= STEP_END || s->reason >= REASON_END ||
+	    s->channel >= CHANNEL_END || s->attempt > UINT32_MAX || s->interruptions > UINT32_MAX ||
+	    s->restarts > UINT32_MAX)
+		return false;
+	if (s->phase == PHASE_IDLE)
+		return true;
+	if (s->channel == CHANNEL_NONE || s->attempt == 0 || s->run[0] == '\0')
+		return false;
+	return s->phase != PHASE_FAILED || (s->step != STEP_NONE && s->reason != REASON_NONE);
+}
+
 /* Reads " key=value..." with every key once and in its order: it is our own line. */
 static bool
 state_read(struct journal_state *s, char *text)
@@ -157,8 +172,7 @@ state_read(struct journal_state *s, char *text)
 		*end = keep;
 		text = end;
 	}
-	if (fresh.phase >= PHASE_END || fresh.step >= STEP_END || fresh.reason >= REASON_END ||
-	    fresh.channel >= CHANNEL_END)
+	if (!state_is_possible(&fresh))
 		return false;
 	*s = fresh;
 	return true;
@@ -361,12 +375,14 @@ rewrite(struct journal *j)
 {
 	struct buffer b = {0};
 	uint64_t number = j->number;
+	size_t len;
 	int fd = -1, error;
 
 	if (snapshot(j, &b, &number) == 0 &&
 	    file_replace(j->dir_fd, NAME, b.data, b.len, 0600) == 0)
 		fd = openat(j->dir_fd, NAME, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 	error = errno;
+	len = b.len;
 	free(b.data);
 	if (fd == -1) {
 		errno = error;
@@ -376,6 +392,7 @@ rewrite(struct journal *j)
 		close(j->fd);
 	j->fd = fd;
 	j->number = number;
+	j->bytes = len;
 	j->broken = false;
 	return 0;
 }
@@ -384,8 +401,12 @@ rewrite(struct journal *j)
 static void
 set_aside(struct journal *j)
 {
-	if (renameat(j->dir_fd, NAME, j->dir_fd, ASIDE) == -1)
-		log_warn("journal: cannot set the damaged file aside");
+	/* A second name, so that until it is replaced a crash finds it damaged; what is no file has
+	 * to give way. */
+	if ((unlinkat(j->dir_fd, ASIDE, 0) == -1 && errno != ENOENT) ||
+	    (linkat(j->dir_fd, NAME, j->dir_fd, ASIDE, 0) == -1 &&
+		renameat(j->dir_fd, NAME, j->dir_fd, ASIDE) == -1))
+		log_warn("journal: the damaged file cannot be kept as " ASIDE);
 	log_warnx("journal: it is damaged and was set aside as %s; nothing counts as owed", ASIDE);
 	j->state.phase = PHASE_IDLE;
 }
@@ -437,13 +458,14 @@ append(struct journal *j, const char *body)
 	char line[JOURNAL_LINE_MAX];
 	size_t len = line_make(line, j->number + 1, body);
 
-	if (j->broken)
+	if (j->broken || j->bytes > JOURNAL_COMPACT)
 		return rewrite(j);
 	if (file_write_all(j->fd, line, len) == -1 || fdatasync(j->fd) == -1) {
 		j->broken = true;
 		return -1;
 	}
 	j->number++;
+	j->bytes += len;
 	return 0;
 }
 
@@ -490,6 +512,13 @@ journal_applied(struct journal *j, const char *name)
 		return -1;
 	snprintf(body, sizeof(body), "applied %s", name);
 	return append(j, body);
+}
+
+int
+journal_doubt(struct journal *j)
+{
+	applied_clear(j);
+	return rewrite(j);
 }
 
 int

@@ -14,7 +14,8 @@
  *	SUM NUMBER state KEY=VALUE...           everything else; the last one counts
  *
  * SUM is the first 16 hexadecimal digits of the SHA-256 of the rest of the line. An append costs
- * the same for the first line and the ten-thousandth; the file is rewritten short at each start.
+ * the same for the first line and the ten-thousandth; the file is rewritten short at each start,
+ * and when it has grown long.
  */
 #ifndef MOULT_JOURNAL_H
 #define MOULT_JOURNAL_H
@@ -35,6 +36,7 @@
 #define JOURNAL_BOOT_MAX 40 /* /proc/sys/kernel/random/boot_id */
 #define JOURNAL_LINE_MAX 4096
 #define JOURNAL_FILE_MAX (64u << 20)
+#define JOURNAL_COMPACT  (1u << 20)
 
 /* X(phase, what it means) */
 #define JOURNAL_PHASES(X)                                                             \
@@ -52,40 +54,41 @@ enum journal_phase { JOURNAL_PHASES(JOURNAL_ENUM_PHASE) PHASE_END };
  * One list: the struct, the writer and the reader. X(field, kind, size of a text)
  * detail stands last, because it may hold blanks.
  */
-#define JOURNAL_FIELDS(X)                                                                     \
-	X(phase, NUMBER, 0)                                                                   \
-	X(run, TEXT, WIRE_RUN_MAX)                                                            \
-	X(channel, NUMBER, 0)                                                                 \
-	X(attempt, NUMBER, 0)       /* of this signal's content */                            \
-	X(interruptions, NUMBER, 0) /* of this target */                                      \
-	X(restarts, NUMBER, 0)      /* exits 42 for this debt */                              \
-	X(step, NUMBER, 0)                                                                    \
-	X(reason, NUMBER, 0)                                                                  \
-	X(held, NUMBER, 0)                                                                    \
-	X(from, TEXT, VERSION_MAX)      /* where the gap begins */                            \
-	X(available, TEXT, VERSION_MAX) /* as announced */                                    \
-	X(to, TEXT, VERSION_MAX)                                                              \
-	X(commit, TEXT, WIRE_OID_MAX)                                                         \
-	X(previous, TEXT, WIRE_OID_MAX)                                                       \
-	X(base, TEXT, VERSION_MAX) /* from, once an unfinished update has touched the tree */ \
-	X(base_commit, TEXT, WIRE_OID_MAX) /* HEAD of that time: the way back */              \
-	X(base_target, TEXT, WIRE_OID_MAX) /* what was to become HEAD */                      \
-	X(halfway, NUMBER, 0) /* 1: the tree may be between base_commit and base_target */    \
-	X(installed, TEXT, VERSION_MAX)         /* what the last commit brought, */           \
-	X(installed_commit, TEXT, WIRE_OID_MAX) /* and where HEAD was then */                 \
-	X(due_ms, NUMBER, 0) /* CLOCK_BOOTTIME of the next attempt, in due_boot */            \
-	X(due_boot, TEXT, JOURNAL_BOOT_MAX)                                                   \
-	X(daemon_pid, NUMBER, 0)                                                              \
-	X(daemon_start, NUMBER, 0)                                                            \
-	X(daemon_boot, TEXT, JOURNAL_BOOT_MAX)                                                \
-	X(signal_dev, NUMBER, 0)                                                              \
-	X(signal_ino, NUMBER, 0)                                                              \
-	X(signal_btime_s, NUMBER, 0)                                                          \
-	X(signal_btime_ns, NUMBER, 0)                                                         \
-	X(signal_mtime_s, NUMBER, 0)                                                          \
-	X(signal_mtime_ns, NUMBER, 0)                                                         \
-	X(signal_size, NUMBER, 0)                                                             \
-	X(signal_sha256, TEXT, 2 * FILE_SHA256_BYTES + 1)                                     \
+#define JOURNAL_FIELDS(X)                                                                          \
+	X(phase, NUMBER, 0)                                                                        \
+	X(run, TEXT, WIRE_RUN_MAX)                                                                 \
+	X(channel, NUMBER, 0)                                                                      \
+	X(attempt, NUMBER, 0)       /* of this signal's content */                                 \
+	X(interruptions, NUMBER, 0) /* of this target */                                           \
+	X(restarts, NUMBER, 0)      /* exits 42 for this debt */                                   \
+	X(step, NUMBER, 0)                                                                         \
+	X(reason, NUMBER, 0)                                                                       \
+	X(held, NUMBER, 0)                                                                         \
+	X(from, TEXT, VERSION_MAX)      /* where the gap begins */                                 \
+	X(available, TEXT, VERSION_MAX) /* as announced */                                         \
+	X(to, TEXT, VERSION_MAX)                                                                   \
+	X(commit, TEXT, WIRE_OID_MAX)                                                              \
+	X(previous, TEXT, WIRE_OID_MAX)                                                            \
+	X(base, TEXT, VERSION_MAX) /* from, once an unfinished update has touched the tree */      \
+	X(base_commit, TEXT, WIRE_OID_MAX) /* HEAD of that time: the way back */                   \
+	X(base_target, TEXT, WIRE_OID_MAX) /* what was to become HEAD */                           \
+	X(halfway, TEXT, WIRE_OID_MAX)  /* HEAD before a checkout that is not known to be whole */ \
+	X(boot, TEXT, JOURNAL_BOOT_MAX) /* of the run: what it wrote may be lost in another one */ \
+	X(installed, TEXT, VERSION_MAX) /* what the last commit brought, */                        \
+	X(installed_commit, TEXT, WIRE_OID_MAX) /* and where HEAD was then */                      \
+	X(due_ms, NUMBER, 0) /* CLOCK_BOOTTIME of the next attempt, in due_boot */                 \
+	X(due_boot, TEXT, JOURNAL_BOOT_MAX)                                                        \
+	X(daemon_pid, NUMBER, 0)                                                                   \
+	X(daemon_start, NUMBER, 0)                                                                 \
+	X(daemon_boot, TEXT, JOURNAL_BOOT_MAX)                                                     \
+	X(signal_dev, NUMBER, 0)                                                                   \
+	X(signal_ino, NUMBER, 0)                                                                   \
+	X(signal_btime_s, NUMBER, 0)                                                               \
+	X(signal_btime_ns, NUMBER, 0)                                                              \
+	X(signal_mtime_s, NUMBER, 0)                                                               \
+	X(signal_mtime_ns, NUMBER, 0)                                                              \
+	X(signal_size, NUMBER, 0)                                                                  \
+	X(signal_sha256, TEXT, 2 * FILE_SHA256_BYTES + 1)                                          \
 	X(detail, TEXT, WIRE_DETAIL_MAX)
 
 #define JOURNAL_MEMBER_NUMBER(field, size) uint64_t field;
@@ -105,7 +108,8 @@ struct journal {
 	int dir_fd; /* BORROWED: the state directory */
 	int fd;     /* OWNED: the file, for appending */
 	uint64_t number;
-	bool broken; /* an append failed: the file is rewritten before the next one */
+	uint64_t bytes; /* of the file: past JOURNAL_COMPACT it is rewritten short */
+	bool broken;    /* an append failed: the file is rewritten before the next one */
 	struct journal_state state;
 	struct journal_pin *pins; /* OWNED */
 	size_t pins_count;
@@ -131,6 +135,8 @@ int journal_pin(struct journal *j, const char *version, const char *commit);
 
 /* Records a migration as applied, durably. 0, or -1 and errno. */
 int journal_applied(struct journal *j, const char *name);
+/* Forgets those records, because what they stand for may be lost: each is asked for anew. */
+int journal_doubt(struct journal *j);
 /* Forgets those records: migration_state.json holds them now. 0, or -1 and errno. */
 int journal_saved(struct journal *j);
 

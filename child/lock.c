@@ -175,7 +175,8 @@ remove_stale(const struct exe *e, int dir_fd, const char *where, const char *nam
 	}
 	if (unlinkat(dir_fd, name, 0) == -1 && errno != ENOENT)
 		return -1;
-	log_warnx("removed .git/%s%s, left by a git that was killed", where, name);
+	log_warnx("removed .git/%s%s%s, left by a git that was killed", where,
+	    where[0] != '\0' ? "/" : "", name);
 	return 0;
 }
 
@@ -211,7 +212,7 @@ sweep(const struct exe *e, const char *where, bool pack, int depth)
 		if (pack ? strncmp(name, "tmp_", 4) == 0 : ends_with(name, ".lock"))
 			rc = remove_stale(e, fd, where, name);
 		else if (!pack && depth > 0 && entry->d_type == DT_DIR &&
-			 snprintf(below, sizeof(below), "%s%s/", where, name) < (int)sizeof(below))
+			 snprintf(below, sizeof(below), "%s/%s", where, name) < (int)sizeof(below))
 			rc = sweep(e, below, false, depth - 1);
 	}
 	closedir(dir);
@@ -227,7 +228,7 @@ lock_clear_stale(struct exe *e)
 	for (size_t i = 0; names[i] != NULL; i++)
 		if (remove_stale(e, e->gitdir_fd, "", names[i]) == -1)
 			return -1;
-	if (sweep(e, "refs/", false, REFS_DEPTH) == -1)
+	if (sweep(e, "refs", false, REFS_DEPTH) == -1)
 		return -1;
-	return sweep(e, "objects/pack/", true, 0);
+	return sweep(e, "objects/pack", true, 0);
 }

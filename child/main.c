@@ -93,10 +93,18 @@ check_wire(void)
 static int
 open_own_dir(int parent_fd, const char *path, mode_t mode, const char *state_dir)
 {
+	struct stat st;
 	int fd = -1;
 
 	if (mkdirat(parent_fd, path, mode) == 0 || errno == EEXIST)
 		fd = file_open_dir(parent_fd, path);
+	if (fd != -1 && (fstat(fd, &st) == -1 || (st.st_uid != geteuid() && st.st_uid != 0) ||
+			    (st.st_mode & S_IWOTH) != 0))
+		log_exit(EX_NOPERM,
+		    "[deploy] state_dir: %s%s%s: it must belong to user %u, and not everybody may "
+		    "write it",
+		    state_dir, path[0] == '/' ? "" : "/", path[0] == '/' ? "" : path,
+		    (unsigned int)geteuid());
 	if (fd == -1)
 		log_exit(errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR,
 		    "[deploy] state_dir: %s%s%s: %s", state_dir, path[0] == '/' ? "" : "/",
@@ -132,14 +140,28 @@ read_boot_id(struct exe *e)
 	e->boot_id[strcspn(e->boot_id, "\n")] = '\0';
 }
 
+/* A migration is recorded at once and what it wrote is not synced: a power cut may have lost it. */
+static void
+doubt_lost(struct exe *e)
+{
+	if (e->journal.applied_count == 0 || strcmp(e->journal.state.boot, e->boot_id) == 0)
+		return;
+	log_warnx("%zu migrations were applied before the machine went down; each is checked again",
+	    e->journal.applied_count);
+	if (journal_doubt(&e->journal) == -1)
+		fatal("%s/journal", e->conf.state_dir);
+}
+
 static void
 open_journal(struct exe *e)
 {
 	switch (journal_open(&e->journal, e->state_fd)) {
 	case 0:
+		doubt_lost(e);
 		return;
 	case 1:
 		e->damaged = true;
+		doubt_lost(e);
 		return;
 	default:
 		if (errno == EPROTO)

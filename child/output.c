@@ -136,7 +136,7 @@ progress_scan(struct exe *e, const char *data, size_t len)
 	if (percent <= e->run.percent || percent > 100)
 		return;
 	e->run.percent = percent;
-	report_step(e);
+	report_step(e, false);
 }
 
 static void

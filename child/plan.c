@@ -8,6 +8,7 @@
 
 static const struct task plan[] = {
     {STEP_PREFLIGHT, "ground", preflight_ground, NULL},
+    {STEP_PREFLIGHT, "loosen", preflight_loosen, preflight_loosened},
     {STEP_PREFLIGHT, "sweep", preflight_sweep, preflight_swept},
     {STEP_PREFLIGHT, "format", preflight_format, preflight_format_read},
     {STEP_PREFLIGHT, "tree", preflight_tree, preflight_tree_read},

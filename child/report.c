@@ -5,6 +5,7 @@
  * distrusts: its own texts, which may hold what a step printed: escaped here.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,18 +13,22 @@
 #include "log.h"
 #include "text.h"
 
+#define REPORT_WAIT_MS 10000
+
 /*
- * A monitor that is gone is learned of by end of file, in its turn. One that does not read has
- * stopped serving: a bounded number of reports fits into the socket, and no run sends as many.
+ * A monitor that is gone is learned of by end of file, in its turn. One that does not read for so
+ * long has stopped serving.
  */
 static void
 send_report(struct exe *e, enum wire_type type, const void *body)
 {
-	if (wire_send(&e->wire, type, body) == 0 || errno == EPIPE || errno == ECONNRESET)
-		return;
-	if (errno == EAGAIN && type == REP_STEP)
-		return; /* the next one says more */
-	fatalx("cannot report %s: %s", wire_type_name(type), strerror(errno));
+	struct pollfd slot = {.fd = e->wire.fd, .events = POLLOUT};
+	int rc = wire_send(&e->wire, type, body);
+
+	if (rc == -1 && errno == EAGAIN && poll(&slot, 1, REPORT_WAIT_MS) == 1)
+		rc = wire_send(&e->wire, type, body);
+	if (rc == -1 && errno != EPIPE && errno != ECONNRESET)
+		fatalx("cannot report %s: %s", wire_type_name(type), strerror(errno));
 }
 
 static void
@@ -74,10 +79,22 @@ report_update(struct exe *e, enum wire_type type)
 	send_report(e, type, &body);
 }
 
+/* False when a report that may be dropped would have to wait. */
+static bool
+has_room(const struct exe *e)
+{
+	struct pollfd slot = {.fd = e->wire.fd, .events = POLLOUT};
+
+	return poll(&slot, 1, 0) == 1;
+}
+
 void
-report_step(struct exe *e)
+report_step(struct exe *e, bool must)
 {
 	struct wire_progress body;
+
+	if (!must && !has_room(e))
+		return; /* the next one says more */
 
 	memset(&body, 0, sizeof(body));
 	update_fill(e, &body.update);

@@ -93,6 +93,11 @@ void tree_signal(int sig);
 /* Reaps what has ended; fills in c when its program is among them. Returns false when no child is
  * left at all. */
 bool tree_reap(struct child *c);
+/*
+ * Ends what a step of a killed executor has left: processes whose environment holds mark, and so
+ * was made by commands.c. Returns how many there were; -1 when one does not end.
+ */
+int tree_end_strays(const char *mark);
 /* Kills and reaps all that is left, for atexit(3): the monitor may have lied in the middle of a
  * step, and the next executor must not find its processes at work. */
 void tree_end(void);

@@ -26,7 +26,7 @@ checkout_begin(struct exe *e)
 		snprintf(s->base_commit, sizeof(s->base_commit), "%s", s->previous);
 	}
 	snprintf(s->base_target, sizeof(s->base_target), "%s", s->commit);
-	s->halfway = 1;
+	snprintf(s->halfway, sizeof(s->halfway), "%s", e->run.head);
 	if (journal_save(&e->journal) == -1)
 		return run_broke(e, REASON_SYSTEM, "journal: %s", strerror(errno));
 	command_git_checkout(e, s->commit, e->run.recovering);
@@ -64,9 +64,10 @@ checkout_looked(struct exe *e)
 	char head[WIRE_OID_MAX], names[WIRE_DETAIL_MAX];
 
 	if (run_child_ok(e) && run_read_status(e, head, names, sizeof(names)) &&
-	    e->run.dirty == 0 && strcmp(head, s->base_commit) == 0 && !e->run.recovering) {
-		s->halfway = 0;
-		s->base[0] = s->base_commit[0] = s->base_target[0] = '\0';
+	    e->run.dirty == 0 && strcmp(head, e->run.head) == 0 && !e->run.recovering) {
+		s->halfway[0] = '\0';
+		if (strcmp(head, s->base_commit) == 0)
+			s->base[0] = s->base_commit[0] = s->base_target[0] = '\0';
 	}
 	return ON_BROKE;
 }

@@ -54,18 +54,15 @@ finish_tree_read(struct exe *e)
 
 /*
  * make does not sync what it installs: without this a power cut after the commit would keep the
- * record and lose the program. Where a step may have written is not known, so all is synced; the
- * two file systems that are known also tell of errors.
+ * record and lose the program.
  */
 enum exe_event
 finish_sync(struct exe *e)
 {
-	sync();
-	if (syncfs(e->repo_fd) == -1)
-		return run_broke(e, REASON_SYNC_FAILED, "%s: %s", e->conf.repo, strerror(errno));
-	if (syncfs(e->state_fd) == -1)
-		return run_broke(
-		    e, REASON_SYNC_FAILED, "%s: %s", e->conf.state_dir, strerror(errno));
+	const char *where;
+
+	if (sync_all(e, &where) == -1)
+		return run_broke(e, REASON_SYNC_FAILED, "%s: %s", where, strerror(errno));
 	return ON_PASSED;
 }
 
@@ -79,7 +76,7 @@ finish_commit(struct exe *e)
 	s->phase = PHASE_OWED;
 	s->restarts = 0;
 	s->interruptions = 0;
-	s->halfway = 0;
+	s->halfway[0] = '\0';
 	s->base[0] = s->base_commit[0] = s->base_target[0] = '\0';
 	snprintf(s->installed, sizeof(s->installed), "%s", s->to);
 	snprintf(s->installed_commit, sizeof(s->installed_commit), "%s", s->commit);

@@ -62,7 +62,7 @@ record(struct exe *e, const char *how)
 	run->gap_next++;
 	run->asked_check = false;
 	run->percent = (uint32_t)(run->gap_next * 100 / run->gap_count);
-	report_step(e);
+	report_step(e, false);
 	return ON_AGAIN;
 }
 
@@ -78,6 +78,7 @@ ask(struct exe *e)
 		return run_broke(
 		    e, REASON_MIGRATION_INVALID, "%s: its name is too long", present(&e->run));
 	e->child.out_len = 0;
+	report_step(e, false);
 	if (write(e->child.ask_fd, line, (size_t)n) != n)
 		return run_broke(
 		    e, REASON_MIGRATION_FAILED, "%s: the interpreter is gone", present(&e->run));

@@ -4,6 +4,7 @@
  * room: executor.
  * distrusts: the request's order of versions; the checkout and its configuration.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -107,19 +108,80 @@ preflight_ground(struct exe *e)
 	    e, REASON_SYSTEM, "stale locks in %s/.git: %s", e->conf.repo, strerror(errno));
 }
 
+static bool
+dir_holds(int dir_fd, const char *path, const char *only)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool others = false;
+
+	if (dir == NULL) {
+		if (fd != -1)
+			close(fd);
+		return false;
+	}
+	while ((entry = readdir(dir)) != NULL)
+		others |= strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+			  strcmp(entry->d_name, only) != 0;
+	closedir(dir);
+	return !others;
+}
+
+/* True when tmp/ and tmp/home/ stand there and hold nothing. */
+static bool
+tmp_is_clean(const struct exe *e)
+{
+	return dir_holds(e->state_fd, "tmp", "home") && dir_holds(e->state_fd, "tmp/home", "");
+}
+
+static bool
+tmp_exists(const struct exe *e)
+{
+	return faccessat(e->state_fd, "tmp", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Some programs leave directories that they themselves could not empty. */
+enum exe_event
+preflight_loosen(struct exe *e)
+{
+	if (!tmp_exists(e) || tmp_is_clean(e))
+		return ON_PASSED;
+	command_loosen(e);
+	return run_spawn(e);
+}
+
+enum exe_event
+preflight_loosened(struct exe *e)
+{
+	(void)e;
+	return ON_PASSED; /* what could not be loosened is met again by the sweep */
+}
+
 enum exe_event
 preflight_sweep(struct exe *e)
 {
-	if (faccessat(e->state_fd, "tmp", F_OK, AT_SYMLINK_NOFOLLOW) == -1)
+	if (tmp_exists(e) && tmp_is_clean(e))
+		return ON_PASSED;
+	if (!tmp_exists(e))
 		return preflight_swept(e);
 	command_sweep(e);
 	return run_spawn(e);
 }
 
-/* Each run begins with an empty TMPDIR and an empty HOME. */
+/* Each run begins with an empty TMPDIR and an empty HOME, whatever could not be removed. */
 enum exe_event
 preflight_swept(struct exe *e)
 {
+	char aside[WIRE_RUN_MAX + 8];
+
+	snprintf(aside, sizeof(aside), "tmp-%s", e->journal.state.run);
+	if (tmp_exists(e)) {
+		log_warnx("%s/tmp cannot be emptied; it is kept as %s", e->conf.state_dir, aside);
+		if (renameat(e->state_fd, "tmp", e->state_fd, aside) == -1)
+			return run_broke(
+			    e, REASON_SYSTEM, "%s/tmp: %s", e->conf.state_dir, strerror(errno));
+	}
 	if (mkdirat(e->state_fd, "tmp", 0700) == -1 || mkdirat(e->state_fd, "tmp/home", 0700) == -1)
 		return run_broke(
 		    e, REASON_SYSTEM, "%s/tmp: %s", e->conf.state_dir, strerror(errno));
@@ -270,7 +332,8 @@ preflight_tree_read(struct exe *e)
 		return ON_BROKE;
 	at_target = s->base[0] != '\0' && strcmp(head, s->base_target) == 0;
 	/* A checkout that was cut off has left the tree half-way: it is ours to make whole. */
-	e->run.recovering = s->halfway == 1 && (at_target || strcmp(head, s->base_commit) == 0);
+	e->run.recovering = s->halfway[0] != '\0' && (at_target || strcmp(head, s->halfway) == 0);
+	memcpy(e->run.head, head, sizeof(e->run.head));
 	snprintf(s->previous, sizeof(s->previous), "%s", at_target ? s->base_commit : head);
 	if (e->run.dirty == 0)
 		return ON_PASSED;

@@ -8,12 +8,16 @@
  * are ever signaled: their pids cannot be used again before we reap them. When a child dies its
  * own children come to us, and the next round reaches them, until waitid(2) says ECHILD.
  */
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,6 +28,8 @@
 #include "spawn.h"
 
 #define CHILDREN_BYTES 65536
+#define STRAY_ENVIRON  65536
+#define STRAY_END_MS   5000
 #define END_ROUND_MS   5
 #define END_ROUNDS     1000 /* then a process that hangs in the kernel is left behind */
 
@@ -103,6 +109,63 @@ tree_reap(struct child *c)
 		c->exited = true;
 		c->status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
 	}
+}
+
+/* True when the environment of a process holds the entry mark. */
+static bool
+is_marked(const char *pid, const char *mark)
+{
+	char path[64], text[STRAY_ENVIRON];
+	size_t used = 0, len = strlen(mark) + 1; /* with its NUL */
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/environ", pid);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return false; /* another user's, or gone */
+	while (used < sizeof(text) && (n = read(fd, text + used, sizeof(text) - used)) > 0)
+		used += (size_t)n;
+	close(fd);
+	return memmem(text, used, mark, len) != NULL;
+}
+
+/* Kills one process and waits for its end. The descriptor keeps another one of that pid safe. */
+static int
+end_stray(const char *pid, const char *mark)
+{
+	struct pollfd slot = {.events = POLLIN};
+	int rc = 0;
+
+	slot.fd = pidfd_open((pid_t)strtol(pid, NULL, 10), 0);
+	if (slot.fd == -1)
+		return 0;
+	if (is_marked(pid, mark)) {
+		log_warnx("process %s is of a step whose executor was killed; it is ended", pid);
+		rc = 1;
+		if (pidfd_send_signal(slot.fd, SIGKILL, NULL, 0) == -1 ||
+		    poll(&slot, 1, STRAY_END_MS) != 1)
+			rc = -1;
+	}
+	close(slot.fd);
+	return rc;
+}
+
+int
+tree_end_strays(const char *mark)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	int count = 0, rc = 0;
+
+	if (proc == NULL)
+		return -1;
+	while (rc != -1 && (entry = readdir(proc)) != NULL)
+		if (isdigit((unsigned char)entry->d_name[0]) && is_marked(entry->d_name, mark)) {
+			rc = end_stray(entry->d_name, mark);
+			count += rc == 1;
+		}
+	closedir(proc);
+	return rc == -1 ? -1 : count;
 }
 
 void

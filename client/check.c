@@ -20,19 +20,20 @@
 
 #include "client.h"
 #include "file.h"
+#include "text.h"
 
 #define UNIT_FILE_MAX 65536
 
-typedef enum check_verdict check(const struct conf *c, char text[CHECK_TEXT_MAX]);
-
-static enum check_verdict __attribute__((format(printf, 3, 4)))
-verdict_of(enum check_verdict verdict, char text[CHECK_TEXT_MAX], const char *fmt, ...)
+enum check_verdict
+check_say(enum check_verdict verdict, char text[CHECK_TEXT_MAX], const char *fmt, ...)
 {
+	char line[CHECK_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, CHECK_TEXT_MAX, fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap); /* cut where it is too long */
 	va_end(ap);
+	text_escape(text, CHECK_TEXT_MAX, line, strlen(line));
 	return verdict;
 }
 
@@ -68,8 +69,8 @@ check_program(const char *name, char text[CHECK_TEXT_MAX])
 	char path[PATH_MAX];
 
 	if (!find_program(name, path))
-		return verdict_of(CHECK_FAILED, text, "%s is not in " CLIENT_SEARCH, name);
-	return verdict_of(CHECK_OK, text, "%s", path);
+		return check_say(CHECK_FAILED, text, "%s is not in " CLIENT_SEARCH, name);
+	return check_say(CHECK_OK, text, "%s", path);
 }
 
 static enum check_verdict
@@ -83,9 +84,9 @@ check_moult(const struct conf *c, char text[CHECK_TEXT_MAX])
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		spawn_find(names[i], path);
 		if (access(path, X_OK) == -1)
-			return verdict_of(CHECK_FAILED, text, "%s: %s", path, strerror(errno));
+			return check_say(CHECK_FAILED, text, "%s: %s", path, strerror(errno));
 	}
-	return verdict_of(CHECK_OK, text, "monitor and executor are in place");
+	return check_say(CHECK_OK, text, "monitor and executor are in place");
 }
 
 static enum check_verdict
@@ -95,21 +96,44 @@ check_git(const struct conf *c, char text[CHECK_TEXT_MAX])
 	return check_program("git", text);
 }
 
+/* The program that a command of the configuration begins with; it is run in the checkout. */
 static enum check_verdict
-check_install(const struct conf *c, char text[CHECK_TEXT_MAX])
+check_words(const struct conf *c, const char *key, const char *value, char text[CHECK_TEXT_MAX])
 {
 	char words[CONF_TEXT_MAX], *argv[CONF_WORDS_MAX], path[PATH_MAX];
+	struct stat st;
 
-	conf_words(c->install_command, words, argv);
-	if (strchr(argv[0], '/') == NULL)
-		return check_program(argv[0], text);
+	conf_words(value, words, argv);
+	if (strchr(argv[0], '/') == NULL) {
+		if (find_program(argv[0], path))
+			return check_say(CHECK_OK, text, "%s", path);
+		return check_say(
+		    CHECK_FAILED, text, "[deploy] %s: %s is not in " CLIENT_SEARCH, key, argv[0]);
+	}
 	if (argv[0][0] == '/')
 		snprintf(path, sizeof(path), "%s", argv[0]);
 	else
 		snprintf(path, sizeof(path), "%s/%s", c->repo, argv[0]);
-	if (access(path, X_OK) == -1)
-		return verdict_of(CHECK_FAILED, text, "%s: %s", path, strerror(errno));
-	return verdict_of(CHECK_OK, text, "%s", path);
+	if (access(path, X_OK) == -1 || stat(path, &st) == -1)
+		return check_say(
+		    CHECK_FAILED, text, "[deploy] %s: %s: %s", key, path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return check_say(CHECK_FAILED, text, "[deploy] %s: %s is no program", key, path);
+	return check_say(CHECK_OK, text, "%s", path);
+}
+
+static enum check_verdict
+check_install(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	return check_words(c, "install_command", c->install_command, text);
+}
+
+static enum check_verdict
+check_migrate(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	if (c->migrate_command[0] == '\0')
+		return check_say(CHECK_OK, text, "migrate_command is not set: moult runs them");
+	return check_words(c, "migrate_command", c->migrate_command, text);
 }
 
 static bool
@@ -158,72 +182,14 @@ has_python_migrations(const struct conf *c)
 static enum check_verdict
 check_python(const struct conf *c, char text[CHECK_TEXT_MAX])
 {
+	char path[PATH_MAX];
+
 	if (c->migrate_command[0] != '\0')
-		return verdict_of(CHECK_OK, text, "not needed: migrate_command is set");
-	if (!has_python_migrations(c))
-		return verdict_of(CHECK_OK, text, "not needed: no migration here is Python");
+		return check_say(CHECK_OK, text, "not needed: migrate_command is set");
+	if (!find_program("python3", path) && !has_python_migrations(c))
+		return check_say(CHECK_WARNING, text,
+		    "python3 is not in " CLIENT_SEARCH ": no Python migration could run");
 	return check_program("python3", text);
-}
-
-/* ---- files ---- */
-
-static enum check_verdict
-check_repo(const struct conf *c, char text[CHECK_TEXT_MAX])
-{
-	char git[CONF_TEXT_MAX + sizeof("/.git")];
-	struct stat st;
-
-	snprintf(git, sizeof(git), "%s/.git", c->repo);
-	if (lstat(git, &st) == -1)
-		return verdict_of(CHECK_FAILED, text, "%s: %s", git, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return verdict_of(CHECK_FAILED, text,
-		    "%s is no directory: linked work trees and submodules are not supported", git);
-	if (access(c->repo, R_OK | W_OK | X_OK) == -1 || access(git, R_OK | W_OK | X_OK) == -1)
-		return verdict_of(CHECK_FAILED, text, "%s: %s", c->repo, strerror(errno));
-	if (st.st_uid != geteuid() && geteuid() != 0)
-		return verdict_of(CHECK_WARNING, text, "%s belongs to another user", git);
-	return verdict_of(CHECK_OK, text, "%s", c->repo);
-}
-
-static enum check_verdict
-check_signal_dir(const struct conf *c, char text[CHECK_TEXT_MAX])
-{
-	char dir[CONF_TEXT_MAX], name[CONF_TEXT_MAX];
-	struct stat st;
-
-	conf_split_path(c->signal, dir, name);
-	if (stat(dir, &st) == -1)
-		return verdict_of(CHECK_FAILED, text, "%s: %s", dir, strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return verdict_of(CHECK_FAILED, text, "%s is no directory", dir);
-	if (access(dir, R_OK | W_OK | X_OK) == -1)
-		return verdict_of(CHECK_FAILED, text, "%s: %s", dir, strerror(errno));
-	if ((st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0)
-		return verdict_of(CHECK_WARNING, text, "%s may be written by everybody", dir);
-	if (access(c->signal, F_OK) == 0)
-		return verdict_of(CHECK_OK, text, "%s announces an update now", c->signal);
-	return verdict_of(CHECK_OK, text, "%s", dir);
-}
-
-/* It may be missing: then the nearest directory above that exists must let us make it. */
-static enum check_verdict
-check_state_dir(const struct conf *c, char text[CHECK_TEXT_MAX])
-{
-	char path[CONF_TEXT_MAX], *slash;
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s", c->state_dir);
-	while (access(path, F_OK) == -1 && errno == ENOENT &&
-	       (slash = strrchr(path, '/')) != NULL && slash != path)
-		*slash = '\0';
-	if (access(path, R_OK | W_OK | X_OK) == -1)
-		return verdict_of(CHECK_FAILED, text, "%s: %s", path, strerror(errno));
-	if (stat(path, &st) == -1 || !S_ISDIR(st.st_mode))
-		return verdict_of(CHECK_FAILED, text, "%s is no directory", path);
-	if (strcmp(path, c->state_dir) != 0)
-		return verdict_of(CHECK_OK, text, "%s will be made in %s", c->state_dir, path);
-	return verdict_of(CHECK_OK, text, "%s", c->state_dir);
 }
 
 /* ---- the system ---- */
@@ -234,8 +200,8 @@ check_seccomp(const struct conf *c, char text[CHECK_TEXT_MAX])
 	uint32_t action = SECCOMP_RET_KILL_PROCESS;
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
-		return verdict_of(CHECK_OK, text, "the kernel filters system calls");
-	return verdict_of(c->mode == CONF_DEGRADE ? CHECK_WARNING : CHECK_FAILED, text,
+		return check_say(CHECK_OK, text, "the kernel filters system calls");
+	return check_say(c->mode == CONF_DEGRADE ? CHECK_WARNING : CHECK_FAILED, text,
 	    "the kernel does not filter system calls: %s", strerror(errno));
 }
 
@@ -306,8 +272,8 @@ check_supervisor(const struct conf *c, char text[CHECK_TEXT_MAX])
 	(void)c;
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		if (unit_restarts_on_42(dirs[i], 0, name))
-			return verdict_of(CHECK_OK, text, "%s/%s restarts on 42", dirs[i], name);
-	return verdict_of(CHECK_WARNING, text,
+			return check_say(CHECK_OK, text, "%s/%s restarts on 42", dirs[i], name);
+	return check_say(CHECK_WARNING, text,
 	    "no systemd unit has RestartForceExitStatus=42: see that yours restarts on 42");
 }
 
@@ -320,6 +286,7 @@ static const struct {
     {"programs", check_moult},
     {"git", check_git},
     {"install", check_install},
+    {"migrate", check_migrate},
     {"python", check_python},
     {"checkout", check_repo},
     {"signal", check_signal_dir},

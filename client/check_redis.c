@@ -16,19 +16,16 @@
 
 #include "client.h"
 #include "file.h"
-#include "text.h"
 
 #define CHECK_REDIS_LIMIT_S 2
 #define PASSWORD_FILE_MAX   1024
 
+/* Redis is optional: without it updates go on, and the status stands in status.json. */
 static enum check_verdict
-fail(char text[CHECK_TEXT_MAX], const char *what, const char *why)
+warn(char text[CHECK_TEXT_MAX], const char *what, const char *why)
 {
-	char escaped[CHECK_TEXT_MAX / 2 - 8]; /* what is a path or a command */
-
-	text_escape(escaped, sizeof(escaped), why, strlen(why));
-	snprintf(text, CHECK_TEXT_MAX, "%s: %s", what, escaped);
-	return CHECK_FAILED;
+	return check_say(CHECK_WARNING, text,
+	    "%s: %s; until it answers, the status goes to status.json alone", what, why);
 }
 
 /* Sends one command made of words, "" for the end, and frees the answer. */
@@ -39,45 +36,34 @@ ask(redisContext *redis, const char *words[], int count, char text[CHECK_TEXT_MA
 	redisReply *reply = redisCommandArgv(redis, count, words, NULL);
 
 	if (reply == NULL)
-		return fail(text, words[0], redis->errstr);
+		return warn(text, words[0], redis->errstr);
 	if (reply->type == REDIS_REPLY_ERROR)
-		verdict = fail(text, words[0], reply->str);
+		verdict = warn(text, words[0], reply->str);
 	freeReplyObject(reply);
 	return verdict;
 }
 
 static enum check_verdict
-authenticate(redisContext *redis, const struct conf *c, char text[CHECK_TEXT_MAX])
+authenticate(
+    redisContext *redis, const struct conf *c, const char *password, char text[CHECK_TEXT_MAX])
 {
-	const char *words[] = {"AUTH", c->redis_user, NULL};
-	enum check_verdict verdict;
-	char *password;
-	size_t len;
+	const char *words[] = {"AUTH", c->redis_user, password};
 
-	if (file_slurp(AT_FDCWD, c->password_file, PASSWORD_FILE_MAX, &password, &len) == -1)
-		return fail(text, c->password_file, strerror(errno));
-	password[strcspn(password, "\r\n")] = '\0';
-	if (c->redis_user[0] != '\0') {
-		words[2] = password;
-		verdict = ask(redis, words, 3, text);
-	} else {
-		words[1] = password;
-		verdict = ask(redis, words, 2, text);
-	}
-	explicit_bzero(password, len);
-	free(password);
-	return verdict;
+	if (c->redis_user[0] != '\0')
+		return ask(redis, words, 3, text);
+	words[1] = password;
+	return ask(redis, words, 2, text);
 }
 
 static enum check_verdict
-talk(redisContext *redis, const struct conf *c, char text[CHECK_TEXT_MAX])
+talk(redisContext *redis, const struct conf *c, const char *password, char text[CHECK_TEXT_MAX])
 {
 	const char *ping[] = {"PING"}, *select[] = {"SELECT", NULL};
 	enum check_verdict verdict = CHECK_OK;
 	char db[8];
 
-	if (c->password_file[0] != '\0')
-		verdict = authenticate(redis, c, text);
+	if (password != NULL)
+		verdict = authenticate(redis, c, password, text);
 	snprintf(db, sizeof(db), "%u", (unsigned int)c->redis_db);
 	select[1] = db;
 	if (verdict == CHECK_OK && c->redis_db != 0)
@@ -87,29 +73,48 @@ talk(redisContext *redis, const struct conf *c, char text[CHECK_TEXT_MAX])
 	return verdict;
 }
 
-enum check_verdict
-check_redis(const struct conf *c, char text[CHECK_TEXT_MAX])
+static enum check_verdict
+connect_and_talk(const struct conf *c, const char *password, char text[CHECK_TEXT_MAX])
 {
 	struct timeval limit = {.tv_sec = CHECK_REDIS_LIMIT_S};
 	enum check_verdict verdict;
 	redisContext *redis;
 
-	if (c->redis == CONF_REDIS_NONE) {
-		snprintf(text, CHECK_TEXT_MAX, "not configured; status goes to status.json alone");
-		return CHECK_OK;
-	}
 	if (c->redis == CONF_REDIS_UNIX)
 		redis = redisConnectUnixWithTimeout(c->redis_host, limit);
 	else
 		redis = redisConnectWithTimeout(c->redis_host, c->redis_port, limit);
 	if (redis == NULL || redis->err != 0) {
-		verdict = fail(text, c->redis_host, redis != NULL ? redis->errstr : "no memory");
+		verdict = warn(text, c->redis_host, redis != NULL ? redis->errstr : "no memory");
 	} else {
 		redisSetTimeout(redis, limit);
-		verdict = talk(redis, c, text);
+		verdict = talk(redis, c, password, text);
 		if (verdict == CHECK_OK)
-			snprintf(text, CHECK_TEXT_MAX, "answers at %s", c->redis_host);
+			check_say(CHECK_OK, text, "answers at %s", c->redis_host);
 	}
 	redisFree(redis);
+	return verdict;
+}
+
+/* A monitor ends over a password file that it cannot read, so that is no warning. */
+enum check_verdict
+check_redis(const struct conf *c, char text[CHECK_TEXT_MAX])
+{
+	enum check_verdict verdict;
+	char *password;
+	size_t len;
+
+	if (c->redis == CONF_REDIS_NONE)
+		return check_say(
+		    CHECK_OK, text, "not configured; the status goes to status.json alone");
+	if (c->password_file[0] == '\0')
+		return connect_and_talk(c, NULL, text);
+	if (file_slurp(AT_FDCWD, c->password_file, PASSWORD_FILE_MAX, &password, &len) == -1)
+		return check_say(CHECK_FAILED, text, "[redis] password_file: %s: %s",
+		    c->password_file, strerror(errno));
+	password[strcspn(password, "\r\n")] = '\0';
+	verdict = connect_and_talk(c, password, text);
+	explicit_bzero(password, len);
+	free(password);
 	return verdict;
 }

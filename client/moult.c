@@ -25,8 +25,8 @@ static const struct cli_command commands[] = {
 	"Exit status: 0; 1 when the update failed; 3 when the monitor does not run; 66 when its\n"
 	"report cannot be read.\n"},
     {"retry", retry_command, "", "[-f FILE]", "Try a held or delayed update again now",
-	"\nExit status: 0; 65 when the signal file itself is refused; 66 when there is none; 73 when\n"
-	"it cannot be asked for.\n"},
+	"\nExit status: 0; 65 when the signal file itself is refused; 66 when there is none;\n"
+	"73 when it cannot be asked for.\n"},
     {"signal", signal_command, "cC", "[-f FILE] [--channel=C] [--current=V] VERSION",
 	"Announce a version by writing the signal file",
 	"      --channel=C     alpha, beta or stable (default: stable)\n"

@@ -22,6 +22,7 @@
 #define RETRY_SUFFIX ".retry"
 #define SIGNAL_MODE  0644
 #define WHY_MAX      2048 /* why a signal is refused */
+#define CLOCK_SLACK  0.01 /* seconds: a report's time is cut to milliseconds, a file's to ticks */
 
 #define CHANNEL_NAME(symbol, name) name,
 static const char *const channels[] = {WIRE_CHANNELS(CHANNEL_NAME)};
@@ -65,7 +66,7 @@ is_refused(const struct report *r, const struct stat *st)
 	double changed = (double)st->st_ctim.tv_sec + (double)st->st_ctim.tv_nsec / 1e9;
 
 	return strcmp(report_text(r, "reason"), "signal_invalid") == 0 &&
-	       changed <= report_number(r, "timestamp");
+	       changed <= report_number(r, "timestamp") + CLOCK_SLACK;
 }
 
 static void
@@ -122,11 +123,11 @@ retry_command(const struct cli_command *self, int argc, char *argv[])
 		return cli_usage(self, "takes no operands");
 	if ((status = cli_config(o.config, &c)) != 0)
 		return status;
-	(void)report_load(&c, &r); /* told; the request needs no report, so it is made all the same */
+	(void)report_load(&c, &r); /* why not was told; the request is made without it */
 	if ((status = ask_for_retry(&c, &r)) == EX_OK && r.running)
 		puts("The announced update is tried again now.");
 	else if (status == EX_OK)
-		puts("The announced update is tried again when the monitor runs; none is seen to run.");
+		puts("The announced update is tried when the monitor runs; none is seen to run.");
 	report_clear(&r);
 	return status;
 }

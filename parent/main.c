@@ -33,7 +33,7 @@ static const char help[] =
     "reports each step, and exits 42 when the daemon that started it is to restart.\n"
     "It is started by `moult run` or by libmoult, not by hand.\n"
     "\n"
-    "  -f, --config FILE  the configuration (default: " MOULT_SYSCONFDIR "/moult.conf)\n"
+    "  -f, --config=FILE  the configuration (default: " MOULT_SYSCONFDIR "/moult.conf)\n"
     "  -e, --events FD    write events to this open descriptor, one a line:\n"
     "                     \"status WORD PERCENT VERSION\" and \"end EXIT-STATUS\"\n"
     "  -h, --help         this text\n"

@@ -327,14 +327,6 @@ void mon_seal(struct mon *m);
 struct filter_row;
 void mon_seal_walk(
     void (*see)(void *arg, const char *table, const struct filter_row *row), void *arg);
-/* The filter's rows, for whoever prints or tests them. */
-struct filter_row;
-struct mon_seal_table {
-	const char *title;
-	const struct filter_row *rows;
-	size_t count;
-};
-const struct mon_seal_table *mon_seal_tables(size_t *count);
 
 /* loop.c */
 void mon_loop(struct mon *m) __attribute__((noreturn));

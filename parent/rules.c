@@ -83,6 +83,7 @@ static const struct mon_rule rule[MON_STATE_END][ON_END] = {
 		[ON_FLUSHED]     = DO(nothing, RUNNING),
 	},
 	[MON_RESTARTING] = {
+		[ON_STOPPED]     = DO(nothing, RESTARTING),
 		[ON_GONE]        = DO(nothing, RESTARTING),
 		[ON_LOOK]        = DO(nothing, RESTARTING),
 		[ON_SIGNAL]      = DO(nothing, RESTARTING),

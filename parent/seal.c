@@ -138,21 +138,6 @@ static const struct filter_row arguments[] = {
 };
 /* clang-format on */
 
-const struct mon_seal_table *
-mon_seal_tables(size_t *count)
-{
-	static const struct mon_seal_table tables[] = {
-	    {"allowed always", calls, COUNT(calls)},
-	    {"allowed with any Redis", calls_of_redis, COUNT(calls_of_redis)},
-	    {"allowed with Redis by TCP", sockets_tcp, COUNT(sockets_tcp)},
-	    {"allowed with Redis by a Unix socket", sockets_unix, COUNT(sockets_unix)},
-	    {"killed by argument", arguments, COUNT(arguments)},
-	};
-
-	*count = COUNT(tables);
-	return tables;
-}
-
 void
 mon_seal_walk(void (*see)(void *arg, const char *table, const struct filter_row *row), void *arg)
 {

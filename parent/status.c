@@ -280,11 +280,14 @@ void
 mon_status_step(struct mon *m, const struct wire_update *u, uint32_t step, uint32_t percent)
 {
 	bool same_step = m->status.step == step && m->status.reason == REASON_NONE;
+	bool same_news = same_step && m->status.percent == percent;
 	struct mon_status *s = renew(m, wire_step_word(step), u);
 	int64_t now_ms = mon_now_ms();
 
 	s->step = step;
 	s->percent = percent;
+	if (same_news)
+		return; /* a sign of life, for our limit alone */
 	if (same_step && now_ms - s->published_ms < MON_PUBLISH_MS)
 		m->due_ms[TIMER_PUBLISH] = s->published_ms + MON_PUBLISH_MS;
 	else

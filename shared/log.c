@@ -10,6 +10,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,9 @@
 
 #include "text.h"
 
-#define LOG_CUT      "..."
-#define LOG_HEAD_MAX 256
+#define LOG_PATIENCE_MS 100
+#define LOG_CUT         "..."
+#define LOG_HEAD_MAX    256
 
 /* Set once, before anything else runs: a name for every line, not state. */
 static const char *log_process = "moult";
@@ -57,6 +59,8 @@ put_line(const char *text, size_t len)
 	char line[LOG_LINE_MAX];
 	size_t used = put_head(line, LOG_HEAD_MAX), cut = sizeof(line) - sizeof(LOG_CUT), whole;
 	char escaped[4 * LOG_LINE_MAX + 1];
+	struct pollfd slot = {.fd = STDERR_FILENO, .events = POLLOUT};
+	const struct timespec patience = {0, LOG_PATIENCE_MS * 1000000L};
 
 	whole = text_escape(escaped, sizeof(escaped), text, len);
 	if (used + whole < sizeof(line)) {
@@ -68,6 +72,9 @@ put_line(const char *text, size_t len)
 		used += sizeof(LOG_CUT) - 1;
 	}
 	line[used++] = '\n';
+	/* A reader that has stopped must not stop us: after a moment the line is lost. */
+	if (ppoll(&slot, 1, &patience, NULL) != 1)
+		return;
 	(void)!write(STDERR_FILENO, line, used); /* there is no other place to complain to */
 }
 

@@ -46,7 +46,14 @@ reopen(struct exe *e)
 static void
 save_phase(struct exe *e, enum journal_phase phase)
 {
-	e->journal.state.phase = phase;
+	struct journal_state *s = &e->journal.state;
+
+	s->phase = phase;
+	s->channel = CHANNEL_STABLE;
+	s->attempt = 1;
+	s->step = STEP_INSTALL;
+	s->reason = REASON_INSTALL_FAILED;
+	snprintf(s->run, sizeof(s->run), "a-run");
 	assert_int_equal(journal_save(&e->journal), 0);
 }
 
@@ -102,6 +109,7 @@ longest(void **state)
 	memset(s, 0, sizeof(*s));
 	JOURNAL_FIELDS(LONGEST)
 	s->phase = PHASE_OWED;
+	s->attempt = s->interruptions = s->restarts = UINT32_MAX;
 	s->channel = CHANNEL_ALPHA;
 	s->step = STEP_FINISH;
 	s->reason = REASON_SYSTEM;
@@ -343,7 +351,8 @@ impossible_values(void **state)
 	} wrong[] = {{" phase=", "6"}, {" phase=", "18446744073709551616"}, {" phase=", "-1"},
 	    {" phase=", " 4"}, {" phase=", ""}, {" phase=", "4x"}, {" channel=", "4"},
 	    {" step=", "10"}, {" reason=", "99"}, {" run=", "0123456789012345678901234"},
-	    {" held=", "0x1"}};
+	    {" held=", "0x1"}, {" attempt=", "4294967296"}, {" attempt=", "0"},
+	    {" restarts=", "4294967296"}, {" interruptions=", "4294967296"}, {" channel=", "0"}};
 	char body[JOURNAL_LINE_MAX];
 
 	for (size_t i = 0; i < COUNT(wrong); i++) {

@@ -424,10 +424,11 @@ environment_of_install(void **state)
 	finish(e);
 	snprintf(due, sizeof(due),
 	    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-	    "HOME=%s/tmp/home\nTMPDIR=%s/tmp\nMOULT_RUN=a-run\nMOULT_CHANNEL=beta\n"
+	    "HOME=%s/tmp/home\nTMPDIR=%s/"
+	    "tmp\nMOULT_STATE_DIR=%s\nMOULT_RUN=a-run\nMOULT_CHANNEL=beta\n"
 	    "MOULT_FROM=1.0.0\nMOULT_TO=1.1.0\nLANG=C.UTF-8\nMOULT_COMMIT=%040d\n"
 	    "MOULT_ATTEMPT=2\n",
-	    e->conf.state_dir, e->conf.state_dir, 7);
+	    e->conf.state_dir, e->conf.state_dir, e->conf.state_dir, 7);
 	assert_string_equal(text, due);
 }
 

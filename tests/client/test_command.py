@@ -6,6 +6,7 @@ room: tests. The real command stands in a directory of its own, beside the puppe
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
@@ -131,7 +132,38 @@ def test_wrong_usage_ends_with_64_and_says_how_on_stderr(place, words):
     assert done.returncode == 64 and "usage: moult" in done.stderr and done.stdout == ""
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"], ["run", "--help"], ["status", "--help"],
+@pytest.mark.parametrize("words, name", [
+    (["--bogus"], "--bogus"), (["status", "--bogus"], "--bogus"), (["status", "--bogus=1"], "--bogus"),
+    (["status", "-x"], "-x"), (["status", "-jx"], "-x"), (["retry", "--json"], "--json"), (["retry", "-j"], "-j"),
+    (["run", "--channel", "beta"], "--channel"), (["status", "--json=1"], "--json"), (["status", "--file", "x"], "--file"),
+    (["status", "-f"], "-f"), (["status", "--config"], "--config"), (["signal", "--channel"], "--channel")])
+def test_a_wrong_option_is_named(place, words, name):
+    done = subprocess.run([os.path.join(place.bin, "moult"), *words], capture_output=True, text=True)
+    assert done.returncode == 64
+    assert re.search(r"option %s\b" % re.escape(name), done.stderr.splitlines()[0])
+
+
+def test_the_configuration_is_named_alike_in_both_spellings(place):
+    place.report()
+    for words in (["-f", place.conf], ["--config", place.conf], ["--config=" + place.conf]):
+        assert subprocess.run([os.path.join(place.bin, "moult"), "status", *words], capture_output=True).returncode == 0
+
+
+def numbers(text):
+    return set(re.findall(r"\b(?:0|1|3|6[4-9]|7[0-8]|42|12[678])\b", text))
+
+
+@pytest.mark.parametrize("command", ["run", "status", "retry", "signal", "check"])
+def test_help_and_the_manual_page_list_the_same_statuses(place, command):
+    done = subprocess.run([os.path.join(place.bin, "moult"), command, "--help"], capture_output=True, text=True)
+    with open(os.path.join(TOP, "client/moult.1")) as file:
+        section = file.read().partition(".Sh EXIT STATUS\n")[2].partition(".Sh ")[0]
+    common, *items = re.split(r"^\.It ", section, flags=re.M)
+    own = [item.partition("\n")[2] for item in items if item.split()[1] == command]
+    assert own and numbers(done.stdout.partition("Exit status:")[2]) == numbers(common + "".join(own))
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"], ["-V"], ["run", "--help"], ["status", "--help"],
                                    ["retry", "-h"], ["signal", "--help"], ["check", "--help"]])
 def test_help_and_version_go_to_stdout(place, words):
     done = subprocess.run([os.path.join(place.bin, "moult"), *words], capture_output=True, text=True)
@@ -179,6 +211,24 @@ def test_status_of_a_failed_update_tells_the_way_back(place):
     for part in ("update_failed", "1.0.0 -> 1.1.0", "it failed", "git -C /repo checkout --detach abc", "moult retry",
                  "output     one\n           two\n"):
         assert part in done.stdout
+
+
+def test_status_of_a_failed_update_names_the_log_and_no_way_back_that_is_not_there(place):
+    place.report(status="update_failed", error="fetch: it failed", log="/state/log/x.log", held=True)
+    done = place.run("status")
+    assert "log        /state/log/x.log\n" in done.stdout and "go back" not in done.stdout
+    assert "then there" not in done.stdout
+
+
+def test_status_of_success_names_no_log(place):
+    place.report(log="/state/log/x.log")
+    assert "x.log" not in place.run("status").stdout
+
+
+def test_status_of_a_refused_signal_waits_for_a_new_one_alone(place):
+    place.report(status="update_failed", reason="signal_invalid", error="check: the signal file is refused: no")
+    done = place.run("status")
+    assert "next try   held: at a new signal\n" in done.stdout and "retry" not in done.stdout
 
 
 def test_status_says_when_the_next_try_is(place):
@@ -250,7 +300,7 @@ def test_signal_takes_the_deployed_version_from_the_last_report(place):
 
 def test_signal_asks_for_current_when_nothing_tells_it(place):
     done = place.run("signal", "1.1.0")
-    assert done.returncode == 64 and "--current" in done.stderr and not os.path.exists(place.signal)
+    assert done.returncode == 66 and "--current" in done.stderr and not os.path.exists(place.signal)
 
 
 def test_signal_takes_an_object_id_on_alpha_alone(place):
@@ -287,6 +337,33 @@ def test_retry_leaves_an_empty_file_beside_the_signal(place):
     assert place.run("retry").returncode == 0
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_retry_says_whether_it_is_now(place, running):
+    place.write("signals/update_available.json", "{}")
+    place.report(running=running, status="update_failed", reason="fetch_failed")
+    done = place.run("retry")
+    assert done.returncode == 0 and os.path.exists(place.signal + ".retry")
+    assert len(done.stdout.splitlines()) == 1
+    assert ("now" in done.stdout) is running and ("when the monitor runs" in done.stdout) is not running
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_retry_of_a_refused_signal_says_why_and_asks_for_nothing(place, running):
+    place.write("signals/update_available.json", "{")
+    place.report(running=running, status="update_failed", reason="signal_invalid",
+                 error="check: the signal file is refused: not JSON \033[2J")
+    done = place.run("retry")
+    assert done.returncode == 65 and done.stdout == "" and os.listdir(place.path("signals")) == ["update_available.json"]
+    assert place.signal + ": the signal file is refused: not JSON" in done.stderr and "\033" not in done.stderr
+    assert "new signal file must be written" in done.stderr
+
+
+def test_retry_of_a_signal_that_came_after_the_refused_one_is_asked_for(place):
+    place.report(running=False, status="update_failed", reason="signal_invalid", timestamp=time.time() - 60)
+    place.write("signals/update_available.json", "{}")
+    assert place.run("retry").returncode == 0 and os.path.exists(place.signal + ".retry")
+
+
 # ---- check ----
 
 
@@ -307,7 +384,10 @@ def test_check_of_a_good_place(place):
     ("state", lambda p: (shutil.rmtree(p.path("state")), p.write("state", ""))),
     ("install", lambda p: p.configure("install_command = no-such-program --now\n")),
     ("install", lambda p: p.configure("install_command = ./no-such-script\n")),
-    ("redis", lambda p: p.configure("[redis]\nurl = unix:///nonexistent/redis.sock\n")),
+    ("install", lambda p: p.configure("install_command = /usr --now\n")),
+    ("migrate", lambda p: p.configure("migrate_command = no-such-program\n")),
+    ("migrate", lambda p: p.configure("migrate_command = ./no-such-script all\n")),
+    ("redis", lambda p: p.configure("[redis]\nurl = redis://127.0.0.1:1\npassword_file = /nonexistent/password\n")),
     ("programs", lambda p: os.unlink(p.path("bin/moult-executor"))),
 ])
 def test_check_names_what_is_wrong_and_ends_with_71(place, name, spoil):
@@ -316,15 +396,95 @@ def test_check_names_what_is_wrong_and_ends_with_71(place, name, spoil):
     assert done.returncode == 71 and verdicts(done)[name] == "FAILED"
 
 
-def test_check_wants_python_only_for_python_migrations(place):
-    assert "not needed" in place.run("check").stdout
-    os.makedirs(place.path("repo/migrations/v1.0.0"))
-    place.write("repo/migrations/v1.0.0/001_x.py", "")
-    assert "/python3" in place.run("check").stdout
+def row(done, name):
+    return next(line for line in done.stdout.splitlines() if line.split()[1] == name)
 
 
-@pytest.mark.parametrize("answer, verdict", [(b"+PONG\r\n", "ok"), (b"-NOAUTH please\r\n", "FAILED"),
-                                             (b"rubbish\r\n", "FAILED"), (b"", "FAILED"), (None, "FAILED")])
+@pytest.mark.parametrize("state, words", [
+    ("nowhere/state", "one level only"), ("repo/state", "inside the checkout"), ("repo", "inside the checkout"),
+    ("link/state", "inside the checkout"), ("repo/.git/state", "inside the checkout")])
+def test_check_refuses_a_state_directory_that_moult_could_not_use(place, state, words):
+    os.symlink("repo", place.path("link"))
+    place.configure()
+    with open(place.conf) as file:
+        text = file.read().replace(place.path("state"), place.path(state))
+    place.write("moult.conf", text)
+    done = place.run("check")
+    assert done.returncode == 71 and row(done, "state").startswith("FAILED")
+    assert "[deploy] state_dir" in row(done, "state") and words in row(done, "state")
+    assert not os.path.exists(place.path("nowhere"))
+
+
+def test_check_lets_moult_make_one_level_beside_the_checkout(place):
+    with open(place.conf) as file:
+        text = file.read().replace(place.path("state"), place.path("repo-state"))
+    place.write("moult.conf", text)
+    done = place.run("check")
+    assert done.returncode == 0 and "will be made" in row(done, "state")
+    assert not os.path.exists(place.path("repo-state"))
+
+
+@pytest.mark.parametrize("first, verdict", [("@repo", "ok"), ("/srv/other", "FAILED"), ("@repo2", "FAILED"), ("", "ok")])
+def test_check_refuses_the_state_directory_of_another_checkout(place, first, verdict):
+    place.write("state/lock", first.replace("@repo", place.path("repo")) + "\nmore\n")
+    done = place.run("check")
+    assert row(done, "state").startswith(verdict)
+    assert (verdict == "ok") is ("one state_dir for each checkout" not in done.stdout)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: chown")
+@pytest.mark.parametrize("path, name, key", [
+    ("repo", "checkout", "repo"), ("repo/.git", "checkout", "repo"), ("state", "state", "state_dir"),
+    ("state/monitor", "state", "state_dir")])
+def test_check_names_a_directory_of_another_user_and_its_key(place, path, name, key):
+    os.chown(place.path(path), 65534, -1)
+    done = place.run("check")
+    assert done.returncode == 71 and row(done, name).startswith("FAILED")
+    for part in ("[deploy] %s: %s " % (key, place.path(path)), "belongs to user nobody", "chown -R"):
+        assert part in row(done, name)
+
+
+@pytest.mark.parametrize("path, name, key", [
+    ("repo", "checkout", "repo"), ("repo/.git", "checkout", "repo"), ("state", "state", "state_dir"),
+    ("signals", "signal", "signal")])
+def test_check_names_a_directory_that_cannot_be_written_and_its_key(place, path, name, key):
+    os.chmod(place.path(path), 0o555)
+    # Root may write everywhere, unless it has left that power behind.
+    powerless = ["setpriv", "--bounding-set", "-all"] if os.geteuid() == 0 else []
+    done = subprocess.run([*powerless, *place.argv("check")], capture_output=True, text=True)
+    os.chmod(place.path(path), 0o755)
+    assert done.returncode == 71 and row(done, name).startswith("FAILED")
+    assert "[deploy] %s: %s: Permission denied" % (key, place.path(path)) in row(done, name)
+
+
+def test_check_finds_python_and_needs_none_beside_a_migrate_command(place):
+    assert "/python3" in row(place.run("check"), "python")
+    place.configure("migrate_command = true\n")
+    assert "not needed" in row(place.run("check"), "python")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount namespace")
+@pytest.mark.parametrize("migrations, verdict", [(False, "warning"), (True, "FAILED")])
+def test_check_warns_of_a_missing_python_before_a_migration_needs_it(place, migrations, verdict):
+    if migrations:
+        os.makedirs(place.path("repo/migrations/v1.0.0"))
+        place.write("repo/migrations/v1.0.0/001_x.py", "")
+    hide = ("for d in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do"
+            " [ ! -e $d/python3 ] || mount --bind /dev/null $(readlink -f $d/python3) || exit 99; done; exec \"$@\"")
+    argv = ["unshare", "-m", "sh", "-c", hide, "sh", *place.argv("check")]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert row(done, "python").startswith(verdict), done.stderr
+    assert done.returncode == (71 if migrations else 0)
+
+
+def test_check_only_warns_of_a_redis_that_is_down(place):
+    place.configure("[redis]\nurl = unix:///nonexistent/redis.sock\n")
+    done = place.run("check")
+    assert done.returncode == 0 and row(done, "redis").startswith("warning")
+
+
+@pytest.mark.parametrize("answer, verdict", [(b"+PONG\r\n", "ok"), (b"-NOAUTH please\r\n", "warning"),
+                                             (b"rubbish\r\n", "warning"), (b"", "warning"), (None, "warning")])
 def test_check_asks_redis_and_waits_two_seconds_at_most(place, answer, verdict):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(place.path("redis.sock"))

@@ -178,19 +178,38 @@ def test_check_names_every_error_of_the_configuration(world):
     assert "nonsense" in done.stdout + done.stderr and "fetch_s" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("what", ["repo", "signal directory", "redis"])
+@pytest.mark.parametrize("what", ["deploy.repo={}", "deploy.signal={}/signal.json"])
 def test_check_names_what_is_missing(world, what):
-    if what == "redis":
-        world.redis.stop()
-        word = "edis"
-    elif what == "repo":
-        world.configure(f"deploy.repo={world.root}/nowhere")
-        word = "nowhere"
-    else:
-        world.configure(f"deploy.signal={world.root}/nowhere/signal.json")
-        word = "nowhere"
+    nowhere = f"{world.root}/nowhere"
+    world.configure(what.format(nowhere))
     done = world.run("check", "-f", world.conf)
-    assert done.returncode != 0 and word in done.stdout + done.stderr
+    assert done.returncode == 71 and nowhere in done.stdout
+
+
+def test_check_only_warns_of_a_redis_that_is_down(world):
+    world.redis.stop()
+    done = world.run("check", "-f", world.conf)
+    assert done.returncode == 0 and re.search(r"^warning +redis ", done.stdout, re.M)
+
+
+def test_check_refuses_the_state_directory_of_another_checkout(world):
+    world.start()
+    events.wait_until(lambda: os.path.exists(os.path.join(world.state, "lock")), [world.state], "the pair has it")
+    assert world.run("check", "-f", world.conf).returncode == 0
+    world.git("clone", "-q", world.remote, world.root + "/other", cwd=world.root)
+    world.configure(f"deploy.repo={world.root}/other")
+    done = world.run("check", "-f", world.conf)
+    assert done.returncode == 71 and "one state_dir for each checkout" in done.stdout
+
+
+def test_retry_of_a_refused_signal_says_why(world):
+    world.start()
+    world.drop("{not json")
+    world.wait_status("update_failed", reason="signal_invalid")
+    world.wait_status_file("update_failed")
+    done = world.run("retry", "-f", world.conf)
+    assert done.returncode == 65 and world.signal in done.stderr
+    assert os.listdir(world.signals) == [os.path.basename(world.signal)]
 
 
 # ---- run --

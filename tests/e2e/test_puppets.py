@@ -32,7 +32,7 @@ HEARS = {
     "WAITING": set(),
     "ASKED": {"step", "failed", "held", "changed"},
     "RUNNING": {"step", "failed"},
-    "RESTARTING": set(),
+    "RESTARTING": {"stopped"},
     "STOPPING": {"step", "failed", "held", "changed", "stopped"},
 }
 UNFIT = {
@@ -166,6 +166,7 @@ def monitor_lies(state):
     lives = f"lives, then {LOST}"
     if state == "RESTARTING":
         yield "silence", str(RESTART), False
+        yield "send:stopped", str(RESTART), False  # the answer to a stop that crossed with done
     elif state != "STOPPING":
         yield "silence", lives, True
     if state in ("ASKED", "RUNNING", "STOPPING"):

@@ -37,6 +37,18 @@ while True:
 """
 
 
+# It is applied when its line stands in the trace, which is its one effect.
+MIGRATION = """def check():
+    return "applied\\n" in open(%(trace)r)
+
+
+def migrate():
+    with open(%(trace)r, "a") as file:
+        file.write("applied\\n")
+    return %(result)s
+"""
+
+
 def git(directory, *words):
     subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@localhost", *words], cwd=directory, env=GIT_ENV,
                    check=True, capture_output=True)
@@ -48,7 +60,8 @@ class Stage:
     def __init__(self, root, example):
         self.root, self.example, self.process = str(root), example, None
         self.socket, self.signal = self.path("daemon.sock"), self.path("signals/update.json")
-        self.log = self.path("log")
+        self.log, self.trace = self.path("log"), self.path("trace")
+        open(self.trace, "w").close()
         os.mkdir(self.path("signals"))
         self.make_remote(self.path("project"))
         git(self.root, "clone", "-q", self.path("remote.git"), self.path("checkout"))
@@ -75,8 +88,14 @@ class Stage:
         self.release("1.0.0")
         self.release("1.1.0")
 
-    def release(self, version):
+    def release(self, version, migrates=None):
+        """A version; with a Python migration that returns what migrates says."""
         project = self.path("project")
+        if migrates is not None:
+            directory = os.path.join(project, "migrations", "v" + version)
+            os.makedirs(directory)
+            with open(os.path.join(directory, "001_first.py"), "w") as file:
+                file.write(MIGRATION % {"trace": self.trace, "result": migrates})
         with open(os.path.join(project, "VERSION"), "w") as file:
             file.write(version + "\n")
         git(project, "add", "-A")
@@ -120,6 +139,10 @@ class Stage:
         done = subprocess.run([MOULT, "status", "--json", "-f", self.path("moult.conf")], capture_output=True)
         return json.loads(done.stdout)
 
+    def traced(self):
+        with open(self.trace) as file:
+            return file.read().splitlines()
+
     def restarts(self):
         with open(self.log) as file:
             return file.read().count("supervisor: ")
@@ -156,6 +179,33 @@ def test_an_example_daemon_lives_on_when_the_update_fails(stage):
     stage.announce("7.7.7")
     stage.wait("the report", lambda: stage.status().get("status") == "update_failed")
     assert stage.ask() == "1.0.0" and stage.restarts() == 0 and os.path.exists(stage.signal)
+
+
+def test_an_example_daemon_comes_back_after_a_migration(stage):
+    stage.release("1.2.0", migrates=True)
+    stage.wait("1.0.0", lambda: stage.ask() == "1.0.0")
+    stage.announce("1.2.0")
+    stage.wait("1.2.0", lambda: stage.ask() == "1.2.0")
+    assert stage.traced() == ["applied"] and stage.restarts() == 1
+
+
+def test_an_example_daemon_lives_on_when_a_migration_fails(stage):
+    stage.release("1.2.0", migrates=False)
+    stage.wait("1.0.0", lambda: stage.ask() == "1.0.0")
+    stage.announce("1.2.0")
+    stage.wait("the report", lambda: stage.status().get("reason") == "migration_failed")
+    assert stage.ask() == "1.0.0" and stage.restarts() == 0 and os.path.exists(stage.signal)
+
+
+def test_an_example_daemon_outlives_its_monitor_and_starts_another(stage):
+    stage.wait("1.0.0", lambda: stage.ask() == "1.0.0")
+    stage.wait("the monitor", lambda: stage.status()["running"])
+    os.kill(stage.status()["pid"], signal.SIGKILL)
+    stage.wait("its end", lambda: not stage.status()["running"])
+    assert stage.ask() == "1.0.0"
+    stage.announce("1.1.0")
+    stage.wait("1.1.0", lambda: stage.ask() == "1.1.0")
+    assert stage.restarts() == 1
 
 
 def test_a_retry_by_hand_does_not_wait_for_the_next_try(stage):

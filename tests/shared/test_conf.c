@@ -202,6 +202,24 @@ structure(void **state)
 			fail_msg("%s", w->said);
 }
 
+/* Only the lines' ends are told of, and besides them what is wrong without them. */
+static void
+cr_lf(void **state)
+{
+	static const char text[] = "[deploy]\r\nrepo = /srv/app\r\nremote = /srv/app.git\r\n"
+				   "; remark\r\n\r\nsignal = /run/app/update.json\r\n";
+	char wrong[sizeof(text) + 64];
+	struct world *w = *state;
+
+	assert_int_equal(load(w, text), 1);
+	assert_string_equal(w->said, "1: the lines end in CR LF; write them with LF alone\n");
+	snprintf(wrong, sizeof(wrong), "%sbranch = -x\r\n", text);
+	assert_int_equal(load(w, wrong), 2);
+	assert_non_null(strstr(w->said, "\n7: branch: \"-x\" is not a branch name\n"));
+	assert_says(w, BASE "branch = main\r\n", 5, "end in CR LF");
+	assert_says(w, BASE "branch = main\r", 5, "control character");
+}
+
 static void
 all_at_once(void **state)
 {
@@ -411,7 +429,10 @@ foreign_owner(void **state)
 		skip();
 	assert_loads(w, BASE);
 	assert_int_equal(chown(w->path, 12345, (gid_t)-1), 0);
-	assert_says(w, BASE, 0, "belongs to user 12345");
+	assert_says(w, BASE, 0, "belongs to user 12345, not to root or");
+	assert_int_equal(chown(w->path, 65534, (gid_t)-1), 0);
+	assert_says(w, BASE, 0, "belongs to user 65534 (nobody)");
+	assert_says(w, BASE, 0, "chown it to root, or run as that user");
 }
 
 static void
@@ -581,6 +602,7 @@ main(void)
 	    CONF_TEST("what is not set has its default", defaults),
 	    CONF_TEST("each key is read into its place", everything),
 	    CONF_TEST("each break of the syntax is told once, with its line", structure),
+	    CONF_TEST("lines that end in CR LF are one complaint, and are read", cr_lf),
 	    CONF_TEST("all complaints are made in one reading", all_at_once),
 	    CONF_TEST("a required key that is missing is told", required),
 	    CONF_TEST("a line that is too long is refused whole, the next one read", line_lengths),
