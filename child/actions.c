@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,97 +17,6 @@
 #include "text.h"
 
 #define KILL_AGAIN_MS 1000 /* a process in the kernel dies when its call returns */
-
-int64_t
-clock_monotonic_ms(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &ts) == -1)
-		fatal("clock_gettime");
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-void
-run_release(struct exe *e)
-{
-	if (e->run.signal_fd != -1)
-		close(e->run.signal_fd);
-	if (e->run.log_fd != -1)
-		close(e->run.log_fd);
-	gap_release(&e->run);
-	memset(&e->run, 0, sizeof(e->run));
-	e->run.signal_fd = e->run.log_fd = -1;
-}
-
-enum exe_event
-run_broke(struct exe *e, enum wire_reason reason, const char *fmt, ...)
-{
-	char text[WIRE_DETAIL_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	text_escape(e->run.detail, sizeof(e->run.detail), text, strlen(text));
-	e->run.reason = reason;
-	return ON_BROKE;
-}
-
-bool
-run_child_ok(const struct exe *e)
-{
-	return e->child.exited && e->child.status == 0 && !e->child.timed_out && !e->child.silent;
-}
-
-int
-run_child_status(const struct exe *e)
-{
-	if (!e->child.exited || e->child.timed_out || e->child.silent)
-		return -1;
-	return e->child.status < 0 ? -1 : e->child.status;
-}
-
-enum exe_event
-run_broke_by_child(struct exe *e, enum wire_reason reason, const char *what)
-{
-	const struct child *c = &e->child;
-
-	if (c->timed_out)
-		return run_broke(e, REASON_TIME_LIMIT, "%s: past %u s", what, e->command.limit_s);
-	if (c->silent)
-		return run_broke(
-		    e, REASON_SILENCE_LIMIT, "%s: no output for %u s", what, e->command.silence_s);
-	if (c->status == -SIGSYS)
-		return run_broke(e, REASON_POLICY, "%s: a system call outside its table", what);
-	if (c->status < 0)
-		return run_broke(e, reason, "%s: killed by signal %d (%s)", what, -c->status,
-		    strsignal(-c->status));
-	return run_broke(e, reason, "%s: exit status %d", what, c->status);
-}
-
-/* A program of the project's own that cannot be started has failed; one of ours is the system's. */
-static enum wire_reason
-unstartable(enum wire_step step)
-{
-	if (step == STEP_MIGRATE)
-		return REASON_MIGRATION_FAILED;
-	return step == STEP_INSTALL ? REASON_INSTALL_FAILED : REASON_SYSTEM;
-}
-
-enum exe_event
-run_spawn(struct exe *e)
-{
-	const int start[] = {
-	    [START_REPO] = e->repo_fd, [START_STATE] = e->state_fd, [START_ROOT] = e->root_fd};
-	const char *stage;
-
-	if (spawn(&e->child, &e->command, &e->filters, start[e->command.start], e->lock_fd,
-		&stage) == 0)
-		return ON_SPAWNED;
-	return run_broke(e, strcmp(stage, "execve") == 0 ? unstartable(e->run.step) : REASON_SYSTEM,
-	    "cannot run %s: %s: %s", e->command.argv[0], stage, strerror(errno));
-}
 
 /* Begins the present task; a new step is journaled and reported before anything of it is done. */
 static enum exe_event

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "clock.h"
 #include "conf.h"
 #include "file.h"
 #include "journal.h"
@@ -59,6 +60,7 @@ enum exe_event { ON_NONE, EXE_EVENTS(EXE_ENUM_EVENT) EXE_EVENT_END };
 
 #define EXE_FREE_BYTES_MIN    (64u << 20) /* on each file system a step writes */
 #define EXE_FREE_INODES_MIN   1024u
+#define EXE_NAMES_MAX         10    /* edited files that a text names */
 #define EXE_GRACE_MS          10000 /* between TERM and KILL */
 #define EXE_LOCK_WAIT_MS      5000  /* a dying predecessor needs some ms to see end of file */
 #define EXE_INTERRUPTIONS_MAX 3u    /* of one target, then it is held */
@@ -153,7 +155,6 @@ enum exe_event exe_leave(struct exe *e);
 
 /* found.c: what an earlier life left, settled before the first request */
 void exe_report_found(struct exe *e);
-void run_release(struct exe *e);
 
 /* plan.c: the update, as a list of tasks */
 struct task {
@@ -210,6 +211,9 @@ enum exe_event finish_tree(struct exe *e);
 enum exe_event finish_tree_read(struct exe *e);
 enum exe_event finish_commit(struct exe *e);
 
+/* run.c: what all steps share */
+void run_release(struct exe *e);
+void run_release_gap(struct run *run);
 /* Says why the run fails; returns ON_BROKE. What a step changed decides about holding. */
 enum exe_event run_broke(struct exe *e, enum wire_reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -236,8 +240,6 @@ void report_plain(struct exe *e, enum wire_type type);
 /* retry.c: when a failed signal may be tried again */
 void retry_note_failure(struct exe *e);
 uint32_t retry_wait_ms(const struct exe *e);
-int64_t clock_monotonic_ms(void);
-int64_t clock_boottime_ms(void);
 
 /* announcement.c: the signal file, by identity only */
 /* Opens the signal's directory, anew when it is open; it may be missing: signal_dir_fd -1. */
@@ -270,7 +272,6 @@ void history_append(struct exe *e, const char *result);
 /* gap.c: which migrations lie between two versions */
 /* 0 with run.gap filled; -1 with the reason said by run_broke(). */
 int gap_list(struct exe *e, const char *from, const char *to);
-void gap_release(struct run *run);
 bool gap_is_python(const char *name);
 
 /* applied.c: migration_state.json and the journal's records beside it */

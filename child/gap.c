@@ -21,16 +21,6 @@
 
 #define NAME_MAX_BYTES 128 /* of a migration's file */
 
-void
-gap_release(struct run *run)
-{
-	for (size_t i = 0; i < run->gap_count; i++)
-		free(run->gap[i]);
-	free(run->gap);
-	run->gap = NULL;
-	run->gap_count = run->gap_next = 0;
-}
-
 static int
 gap_add(struct run *run, const char *version, const char *name)
 {
@@ -183,7 +173,7 @@ gap_list(struct exe *e, const char *from, const char *to)
 	DIR *dir;
 	int fd, rc;
 
-	gap_release(&e->run);
+	run_release_gap(&e->run);
 	if (version_parse(&from_version, from) == -1 || version_parse(&to_version, to) == -1) {
 		run_broke(e, REASON_VERSION_UNKNOWN, "the gap from %s to %s", from, to);
 		return -1;

@@ -122,7 +122,7 @@ report_failure(struct exe *e, enum wire_type type, uint32_t retry_ms)
 void
 report_plain(struct exe *e, enum wire_type type)
 {
-	struct wire_stop body;
+	struct wire_plain body;
 
 	memset(&body, 0, sizeof(body));
 	send_report(e, type, &body);

@@ -18,8 +18,6 @@
 #include "log.h"
 #include "text.h"
 
-#define NAMES_MAX 10 /* edited files that a refusal names */
-
 /* The gap's end must lie behind its beginning; a commit's version is known only later. */
 static bool
 is_newer(const struct journal_state *s)
@@ -261,42 +259,6 @@ preflight_tree(struct exe *e)
 	return run_spawn(e);
 }
 
-/* The path of an entry "1 XY sub mH mI mW hH hI path", or of an unmerged one with 10 fields. */
-static const char *
-entry_path(const char *entry)
-{
-	int fields = entry[0] == 'u' ? 10 : 8;
-
-	while (fields-- > 0 && entry != NULL)
-		if ((entry = strchr(entry, ' ')) != NULL)
-			entry++;
-	return entry;
-}
-
-/* Reads `git status --porcelain=v2 --branch -z`: HEAD, and the edited files with their names. */
-bool
-run_read_status(struct exe *e, char head[WIRE_OID_MAX], char *names, size_t names_size)
-{
-	static const char oid[] = "# branch.oid ";
-	char *at = e->child.out, *end = at + e->child.out_len, *nul;
-	size_t used = 0;
-
-	e->run.dirty = 0;
-	head[0] = names[0] = '\0';
-	for (; at < end && (nul = memchr(at, '\0', (size_t)(end - at))) != NULL; at = nul + 1) {
-		const char *path;
-
-		if (strncmp(at, oid, sizeof(oid) - 1) == 0)
-			snprintf(head, WIRE_OID_MAX, "%.64s", at + sizeof(oid) - 1);
-		if (at[0] == '#' || (path = entry_path(at)) == NULL)
-			continue;
-		if (e->run.dirty++ < NAMES_MAX && used < names_size)
-			used += (size_t)snprintf(
-			    names + used, names_size - used, "%s%s", used == 0 ? "" : ", ", path);
-	}
-	return text_is_object_id(head);
-}
-
 /*
  * Where HEAD is what we installed last, the journal knows the version that runs; the signal's word
  * could skip migrations, or take the checkout back.
@@ -339,7 +301,8 @@ preflight_tree_read(struct exe *e)
 		return ON_PASSED;
 	if (!e->run.recovering)
 		return run_broke(e, REASON_TREE_DIRTY, "%zu tracked file%s: %s%s", e->run.dirty,
-		    e->run.dirty == 1 ? "" : "s", names, e->run.dirty > NAMES_MAX ? ", ..." : "");
+		    e->run.dirty == 1 ? "" : "s", names,
+		    e->run.dirty > EXE_NAMES_MAX ? ", ..." : "");
 	log_warnx(
 	    "run=%s %zu files differ after a checkout that was cut off and are made whole: %s",
 	    s->run, e->run.dirty, names);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "clock.h"
 #include "log.h"
 #include "moult.h"
 
@@ -48,15 +49,6 @@ struct sup {
 	char monitor[PATH_MAX];
 };
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 start_updates(struct sup *s)
 {
@@ -68,14 +60,14 @@ start_updates(struct sup *s)
 	log_warn("cannot start %s; the daemon runs on without updates", s->monitor);
 	s->moult = NULL;
 	if (errno == EAGAIN || errno == ENOMEM || errno == EMFILE || errno == ENFILE)
-		s->deadline_ms = now_ms() + SUP_AGAIN_MS;
+		s->deadline_ms = clock_monotonic_ms() + SUP_AGAIN_MS;
 }
 
 static void
 enter(struct sup *s, enum sup_phase phase, int sig, int limit_ms)
 {
 	s->phase = phase;
-	s->deadline_ms = now_ms() + limit_ms;
+	s->deadline_ms = clock_monotonic_ms() + limit_ms;
 	kill(s->daemon, sig); /* not waited for yet, so the pid is still its own */
 }
 
@@ -168,7 +160,7 @@ wait_once(struct sup *s)
 	    {.fd = s->signal_fd, .events = POLLIN},
 	    {.fd = moult_fd(s->moult), .events = POLLIN}, /* -1 is passed over */
 	};
-	int64_t left = s->deadline_ms == 0 ? -1 : s->deadline_ms - now_ms();
+	int64_t left = s->deadline_ms == 0 ? -1 : s->deadline_ms - clock_monotonic_ms();
 
 	if (s->deadline_ms != 0 && left <= 0) {
 		on_deadline(s);

@@ -105,8 +105,8 @@ struct wire_run {
 	struct file_identity signal;
 };
 
-/* A request without a body: end what is under way and leave. */
-struct wire_stop {
+/* A message whose type says all. */
+struct wire_plain {
 	uint32_t reserved; /* 0 */
 };
 
@@ -152,7 +152,7 @@ struct wire_failure {
 /* The doors. X(symbol, name, payload struct) */
 #define WIRE_REQUESTS(X)        \
 	X(RUN, "run", wire_run) \
-	X(STOP, "stop", wire_stop)
+	X(STOP, "stop", wire_plain)
 
 #define WIRE_REPORTS(X)                                                                       \
 	X(HELLO, "hello", wire_hello) /* first, always */                                     \
@@ -164,9 +164,9 @@ struct wire_failure {
 	X(STEP, "step", wire_progress)              /* a step began, or came further */       \
 	X(FAILED, "failed", wire_failure)           /* the run is over */                     \
 	X(HELD, "held", wire_failure)               /* not now: this signal failed before */  \
-	X(CHANGED, "changed", wire_stop)            /* the signal is not the one announced */ \
+	X(CHANGED, "changed", wire_plain)           /* the signal is not the one announced */ \
 	X(DONE, "done", wire_update)                /* committed: the restart is owed */      \
-	X(STOPPED, "stopped", wire_stop)            /* the answer to stop */
+	X(STOPPED, "stopped", wire_plain)           /* the answer to stop */
 
 #define WIRE_ENUM_REQUEST(symbol, name, payload) REQ_##symbol,
 #define WIRE_ENUM_REPORT(symbol, name, payload)  REP_##symbol,
@@ -183,7 +183,7 @@ struct wire_message {
 	struct wire_header header;
 	union {
 		struct wire_run run;
-		struct wire_stop stop;
+		struct wire_plain stop;
 		struct wire_hello hello;
 		struct wire_ready ready;
 		struct wire_update update;

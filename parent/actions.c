@@ -243,7 +243,7 @@ mon_on_done(struct mon *m)
 enum mon_event
 mon_on_stop(struct mon *m)
 {
-	struct wire_stop stop;
+	struct wire_plain stop;
 
 	memset(&stop, 0, sizeof(stop));
 	log_info("stopping");

@@ -91,7 +91,7 @@ static enum mon_event
 look_half(struct mon *m, const struct mon_signal *s)
 {
 	struct mon_memory *mem = &m->memory;
-	int64_t now_ms = mon_now_ms();
+	int64_t now_ms = clock_monotonic_ms();
 
 	if (!is_same(mem->has_half, &mem->half, &s->id)) {
 		mem->half = s->id;
@@ -155,5 +155,5 @@ mon_look_hold(struct mon *m, uint32_t retry_ms)
 {
 	m->memory.asked = m->request.signal.id;
 	m->memory.has_asked = true;
-	m->due_ms[TIMER_RETRY] = retry_ms > 0 ? mon_now_ms() + retry_ms : MON_NEVER;
+	m->due_ms[TIMER_RETRY] = retry_ms > 0 ? clock_monotonic_ms() + retry_ms : MON_NEVER;
 }

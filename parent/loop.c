@@ -26,15 +26,6 @@
 #define ENUM_SLOT(symbol, name, purpose) SLOT_##symbol,
 enum slot { LOOP_SLOTS(ENUM_SLOT) SLOT_END };
 
-int64_t
-mon_now_ms(void)
-{
-	struct timespec now = {0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int
 wire_fd(const struct mon *m, short *events)
 {
@@ -55,7 +46,7 @@ wire_ready(struct mon *m, short revents)
 		return ON_NONE;
 	(void)close(m->wire.fd); /* at its end of file */
 	m->wire.fd = -1;
-	m->due_ms[TIMER_GONE] = mon_now_ms() + MON_GONE_MS;
+	m->due_ms[TIMER_GONE] = clock_monotonic_ms() + MON_GONE_MS;
 	return ON_NONE;
 }
 
@@ -127,7 +118,7 @@ enum mon_event
 mon_timer_look(struct mon *m)
 {
 	/* With no timer for it, what has failed before may be asked about again. */
-	if (m->due_ms[TIMER_RETRY] <= mon_now_ms())
+	if (m->due_ms[TIMER_RETRY] <= clock_monotonic_ms())
 		m->memory.has_asked = false;
 	return ON_LOOK;
 }
@@ -153,7 +144,7 @@ next_timeout(const struct mon *m, struct timespec *ts)
 			first_ms = m->due_ms[i];
 	if (first_ms == MON_NEVER)
 		return NULL;
-	wait_ms = first_ms - mon_now_ms();
+	wait_ms = first_ms - clock_monotonic_ms();
 	if (wait_ms < 0)
 		wait_ms = 0;
 	ts->tv_sec = (time_t)(wait_ms / 1000);
@@ -164,7 +155,7 @@ next_timeout(const struct mon *m, struct timespec *ts)
 static void
 run_timers(struct mon *m)
 {
-	int64_t now_ms = mon_now_ms();
+	int64_t now_ms = clock_monotonic_ms();
 	enum mon_event event;
 	size_t i;
 
@@ -214,7 +205,7 @@ turn(struct mon *m)
 void
 mon_loop(struct mon *m)
 {
-	m->due_ms[TIMER_STATE] = mon_now_ms() + mon_state_limit_ms(m);
+	m->due_ms[TIMER_STATE] = clock_monotonic_ms() + mon_state_limit_ms(m);
 	mon_redis_open(m);
 	for (;;)
 		turn(m);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "clock.h"
 #include "conf.h"
 #include "file.h"
 #include "wire.h"
@@ -330,7 +331,6 @@ void mon_seal_walk(
 
 /* loop.c */
 void mon_loop(struct mon *m) __attribute__((noreturn));
-int64_t mon_now_ms(void);
 enum mon_event mon_timer_state(struct mon *m);
 enum mon_event mon_timer_gone(struct mon *m);
 enum mon_event mon_timer_look(struct mon *m);

@@ -132,7 +132,7 @@ drop(struct mon *m, const char *fmt, ...)
 	if (r->address_next == 0)
 		r->failures++;
 	m->due_ms[TIMER_REDIS] =
-	    mon_now_ms() + (r->address_next == 0 ? mon_redis_delay_ms(r->failures) : 1);
+	    clock_monotonic_ms() + (r->address_next == 0 ? mon_redis_delay_ms(r->failures) : 1);
 	return ON_FLUSHED;
 }
 
@@ -166,7 +166,7 @@ send_latest(struct mon *m)
 {
 	struct mon_redis *r = &m->redis;
 
-	if (r->link != LINK_UP || !r->unsent || !mon_flights_add(&r->flights, mon_now_ms()))
+	if (r->link != LINK_UP || !r->unsent || !mon_flights_add(&r->flights, clock_monotonic_ms()))
 		return ON_NONE;
 	r->unsent = false;
 	if (r->due == 0)
@@ -225,7 +225,7 @@ connect_now(struct mon *m)
 	r->link = LINK_CONNECTING;
 	r->want_write = true; /* a socket that is connected can be written */
 	r->unread = 0;
-	r->since_ms = mon_now_ms();
+	r->since_ms = clock_monotonic_ms();
 	set_timer(m);
 	return ON_NONE;
 }

@@ -214,7 +214,8 @@ renew_limit(struct mon *m, enum mon_state before, enum mon_event event)
 	if (m->state == before && !(m->state == MON_RUNNING && mon_event_is_peer(event)))
 		return;
 	limit_ms = mon_state_limit_ms(m);
-	m->due_ms[TIMER_STATE] = limit_ms == MON_FOREVER ? MON_NEVER : mon_now_ms() + limit_ms;
+	m->due_ms[TIMER_STATE] =
+	    limit_ms == MON_FOREVER ? MON_NEVER : clock_monotonic_ms() + limit_ms;
 }
 
 void

@@ -239,7 +239,7 @@ mon_status_publish(struct mon *m)
 	m->due_ms[TIMER_PUBLISH] = MON_NEVER;
 	if (s->word == NULL)
 		return;
-	s->published_ms = mon_now_ms();
+	s->published_ms = clock_monotonic_ms();
 	tell(m, "status %s %u %s\n", s->word, s->percent,
 	    s->update.to[0] != '\0' ? s->update.to : "-");
 	len = mon_status_text(m, text);
@@ -282,7 +282,7 @@ mon_status_step(struct mon *m, const struct wire_update *u, uint32_t step, uint3
 	bool same_step = m->status.step == step && m->status.reason == REASON_NONE;
 	bool same_news = same_step && m->status.percent == percent;
 	struct mon_status *s = renew(m, wire_step_word(step), u);
-	int64_t now_ms = mon_now_ms();
+	int64_t now_ms = clock_monotonic_ms();
 
 	s->step = step;
 	s->percent = percent;

@@ -149,7 +149,7 @@ add_all(struct mon *m)
 	bool watched;
 
 	if (w->fd == -1) {
-		m->due_ms[TIMER_WATCH] = mon_now_ms() + MON_WATCH_MS;
+		m->due_ms[TIMER_WATCH] = clock_monotonic_ms() + MON_WATCH_MS;
 		return;
 	}
 	remove_all(w);
@@ -163,10 +163,10 @@ add_all(struct mon *m)
 		    strerrordesc_np(errno),
 		    watched ? "waiting for its return" : "looking each 30 s"); /* cut: for people */
 		if (!watched)
-			m->due_ms[TIMER_WATCH] = mon_now_ms() + MON_WATCH_MS;
+			m->due_ms[TIMER_WATCH] = clock_monotonic_ms() + MON_WATCH_MS;
 	}
 	if (w->dir_wd != -1 && is_shared(w->dir))
-		m->due_ms[TIMER_WATCH] = mon_now_ms() + MON_WATCH_MS;
+		m->due_ms[TIMER_WATCH] = clock_monotonic_ms() + MON_WATCH_MS;
 	complain(m, text);
 }
 

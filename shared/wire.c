@@ -22,7 +22,7 @@
 static_assert(sizeof(struct wire_header) == 8, "header");
 static_assert(sizeof(struct file_identity) == 88, "identity");
 static_assert(sizeof(struct wire_run) == 352, "run");
-static_assert(sizeof(struct wire_stop) == 4, "stop");
+static_assert(sizeof(struct wire_plain) == 4, "stop");
 static_assert(sizeof(struct wire_hello) == 156, "hello");
 static_assert(sizeof(struct wire_ready) == 4, "ready");
 static_assert(sizeof(struct wire_update) == 420, "update");
@@ -119,9 +119,9 @@ check_wire_run(const void *body)
 }
 
 static const char *
-check_wire_stop(const void *body)
+check_wire_plain(const void *body)
 {
-	const struct wire_stop *s = body;
+	const struct wire_plain *s = body;
 
 	return s->reserved == 0 ? NULL : "reserved is not 0";
 }

@@ -102,7 +102,7 @@ fixture_end(void **state)
 	struct fixture *f = *state;
 
 	journal_close(&f->e.journal);
-	gap_release(&f->e.run);
+	run_release_gap(&f->e.run);
 	close(f->e.repo_fd);
 	close(f->e.state_fd);
 	close(f->e.signal_dir_fd);

@@ -343,7 +343,7 @@ looks_held(void **state)
 	mon_look_hold(m, 1000);
 	assert_true(m->due_ms[TIMER_RETRY] != MON_NEVER);
 	assert_int_equal(mon_look(m), ON_NONE);
-	m->due_ms[TIMER_RETRY] = mon_now_ms();
+	m->due_ms[TIMER_RETRY] = clock_monotonic_ms();
 	assert_int_equal(mon_timer_look(m), ON_LOOK);
 	assert_int_equal(mon_look(m), ON_SIGNAL);
 }

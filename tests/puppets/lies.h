@@ -60,7 +60,7 @@ fill_wire_run(struct wire_run *r)
 }
 
 UNUSED static void
-fill_wire_stop(struct wire_stop *s)
+fill_wire_plain(struct wire_plain *s)
 {
 	s->reserved = 0;
 }
@@ -254,7 +254,7 @@ static const struct wrong wrongs[] = {
     NUMBER("run.retry", REQ_RUN, wire_run, retry, 2),
     NUMBER("run.btime", REQ_RUN, wire_run, signal.btime_ns, 1000000000),
     NUMBER("run.mtime", REQ_RUN, wire_run, signal.mtime_ns, -1),
-    NUMBER("stop.reserved", REQ_STOP, wire_stop, reserved, 1),
+    NUMBER("stop.reserved", REQ_STOP, wire_plain, reserved, 1),
     NUMBER("hello.version.0", REP_HELLO, wire_hello, version, 0),
     NUMBER("hello.version.next", REP_HELLO, wire_hello, version, WIRE_VERSION + 1),
     NUMBER("ready.damaged", REP_READY, wire_ready, journal_damaged, 2),
@@ -272,7 +272,7 @@ static const struct wrong wrongs[] = {
     NUMBER("failed.retry.max", REP_FAILED, wire_failure, retry_ms, UINT32_MAX),
     NUMBER("failed.reserved", REP_FAILED, wire_failure, reserved, 1),
     NUMBER("done.attempt", REP_DONE, wire_update, attempt, 0),
-    NUMBER("stopped.reserved", REP_STOPPED, wire_stop, reserved, UINT32_MAX),
+    NUMBER("stopped.reserved", REP_STOPPED, wire_plain, reserved, UINT32_MAX),
     TEXT("run.current.empty", REQ_RUN, wire_run, current, ""),
     TEXT("run.current.v", REQ_RUN, wire_run, current, "v1.0.0"),
     TEXT("run.current.line", REQ_RUN, wire_run, current, "1.0.0\n"),

@@ -22,10 +22,10 @@ good_run(void)
 	    .channel = CHANNEL_ALPHA, .current = "1.0.0", .available = "1.1.0"};
 }
 
-static struct wire_stop
+static struct wire_plain
 good_stop(void)
 {
-	return (struct wire_stop){0};
+	return (struct wire_plain){0};
 }
 
 static struct wire_hello
@@ -78,7 +78,7 @@ good_failure(void)
 		memcpy(&m.body, &body, sizeof(body));   \
 	}
 #define good_wire_run      good_run
-#define good_wire_stop     good_stop
+#define good_wire_plain     good_stop
 #define good_wire_hello    good_hello
 #define good_wire_ready    good_ready
 #define good_wire_update   good_update
@@ -476,7 +476,7 @@ static void
 peer_gone(void **state)
 {
 	struct pair *p = *state;
-	struct wire_stop stop = good_stop();
+	struct wire_plain stop = good_stop();
 	struct wire_message m;
 
 	close(p->executor.fd);
@@ -492,7 +492,7 @@ static void
 last_words(void **state)
 {
 	struct pair *p = *state;
-	struct wire_stop stop = good_stop();
+	struct wire_plain stop = good_stop();
 	struct wire_update update = good_update();
 	struct wire_message m;
 
@@ -658,7 +658,7 @@ static void
 send_wrong_door(void *arg)
 {
 	struct pair *p = arg;
-	struct wire_stop stop = good_stop();
+	struct wire_plain stop = good_stop();
 
 	(void)wire_send(&p->executor, REQ_STOP, &stop);
 }
