@@ -2,7 +2,7 @@
 # deps.sh - install the Debian packages that moult's build and tests need, and only those missing.
 set -eu
 
-BUILD='gcc make pkg-config libbsd-dev libmd-dev libhiredis-dev libseccomp-dev libjansson-dev libinih-dev'
+BUILD='gcc libc6-dev make libbsd-dev libmd-dev libhiredis-dev libseccomp-dev libjansson-dev libinih-dev'
 RUN='git python3 redis-server'
 TEST='libcmocka-dev python3-pytest python3-pytest-xdist openssh-client openssh-server openssl procps util-linux'
 
@@ -13,7 +13,11 @@ for package in $BUILD $RUN $TEST ${EXTRA_DEPS:-}; do
 	*) missing="$missing $package" ;;
 	esac
 done
-[ -n "$missing" ] || exit 0
+if [ -z "$missing" ]; then
+	# The directory of sshd's, which a service manager would have made.
+	[ "$(id -u)" -ne 0 ] || mkdir -p /run/sshd
+	exit 0
+fi
 if [ "$(id -u)" -ne 0 ]; then
 	echo "moult: these packages are missing:$missing" >&2
 	echo "moult: install them as root with: apt-get install$missing" >&2
@@ -31,3 +35,4 @@ fi
 apt-get update -qq
 # shellcheck disable=SC2086 # the list is meant to be split
 apt-get install -y -qq --no-install-recommends $missing
+mkdir -p /run/sshd
