@@ -33,6 +33,7 @@ export MOULT_TEST_LDFLAGS := -fsanitize=$(SAN)
 BUILD := build-san
 HARDEN_C := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE
 HARDEN_L := -fsanitize=$(SAN) -pie
+SAN_O := $(BUILD)/tests/san/options.o
 endif
 
 .DELETE_ON_ERROR:
@@ -105,6 +106,10 @@ $(BUILD)/client/%.o: client/%.c $(BUILD)/flags.mk
 	@mkdir -p $(@D)
 	$(COMPILE) -DMOULT_ROOM_CLIENT -Iclient -c $< -o $@
 
+$(BUILD)/tests/san/%.o: tests/san/%.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -c $< -o $@
+
 # The Python runner of migrations lives in the executor as text: no path to guard.
 $(BUILD)/child/migrate_py.h: child/migrate.py
 	@mkdir -p $(@D)
@@ -116,10 +121,10 @@ $(BUILD)/libshared.a: $(SHARED)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/moult-monitor: $(PARENT) $(BUILD)/libshared.a
-	$(LINK) $(PARENT) $(BUILD)/libshared.a -lhiredis -ljansson $(SHARED_LIBS) -o $@
-$(BUILD)/moult-executor: $(CHILD) $(BUILD)/libshared.a
-	$(LINK) $(CHILD) $(BUILD)/libshared.a -ljansson $(SHARED_LIBS) -o $@
+$(BUILD)/moult-monitor: $(PARENT) $(SAN_O) $(BUILD)/libshared.a
+	$(LINK) $(PARENT) $(SAN_O) $(BUILD)/libshared.a -lhiredis -ljansson $(SHARED_LIBS) -o $@
+$(BUILD)/moult-executor: $(CHILD) $(SAN_O) $(BUILD)/libshared.a
+	$(LINK) $(CHILD) $(SAN_O) $(BUILD)/libshared.a -ljansson $(SHARED_LIBS) -o $@
 $(BUILD)/moult: $(COMMAND) $(BUILD)/libmoult.a $(BUILD)/libshared.a
 	$(LINK) $^ -lhiredis -ljansson $(SHARED_LIBS) -o $@
 
