@@ -14,6 +14,8 @@
 #include "executor.h"
 #include "log.h"
 
+#define STRAY_ROUNDS 20
+
 static void
 save(struct exe *e)
 {
@@ -42,12 +44,13 @@ found_unfinished(struct exe *e)
 	struct journal_state *s = &e->journal.state;
 	char mark[CONF_TEXT_MAX + 32];
 	bool again;
-	int strays;
+	int strays = 1;
 
 	snprintf(mark, sizeof(mark), COMMAND_MARK, e->conf.state_dir);
-	while ((strays = tree_end_strays(mark)) > 0) /* they may have started more meanwhile */
-		;
-	if (strays == -1)
+	/* They may have started more meanwhile. */
+	for (int round = 0; round < STRAY_ROUNDS && strays > 0; round++)
+		strays = tree_end_strays(mark);
+	if (strays != 0)
 		log_exit(EX_TEMPFAIL, "a process of the interrupted run does not end");
 	s->interruptions++;
 	s->phase = PHASE_FAILED;

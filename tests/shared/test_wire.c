@@ -78,7 +78,7 @@ good_failure(void)
 		memcpy(&m.body, &body, sizeof(body));   \
 	}
 #define good_wire_run      good_run
-#define good_wire_plain     good_stop
+#define good_wire_plain    good_stop
 #define good_wire_hello    good_hello
 #define good_wire_ready    good_ready
 #define good_wire_update   good_update
