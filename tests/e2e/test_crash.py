@@ -77,22 +77,13 @@ def test_killed_during_the_fetch(world, who):
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_killed_during_a_python_migration(world, who):
+@pytest.mark.parametrize("kind", ["python", "shell"])
+def test_killed_during_a_migration(world, who, kind):
     gate = world.gate("m")
-    release(world, body=gate.python)
-    supervisor = world.start("again")
-    world.announce("1.1.0")
-    pid = gate.wait()
-    kill(world, supervisor, who)
-    events.wait_gone(pid)
-    gate.leave_open()
-    holds(world, supervisor)
-
-
-@pytest.mark.parametrize("who", WHO)
-def test_killed_during_a_shell_migration(world, who):
-    gate = world.gate("m")
-    world.release("1.1.0", {"001_a": world.shell_migration("1.1.0/001_a", gate.shell)})
+    if kind == "python":
+        release(world, body=gate.python)
+    else:
+        world.release("1.1.0", {"001_a": world.shell_migration("1.1.0/001_a", gate.shell)})
     supervisor = world.start("again")
     world.announce("1.1.0")
     pid = gate.wait()

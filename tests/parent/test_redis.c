@@ -343,32 +343,6 @@ greeting(void **state)
 	close(listener);
 }
 
-static int
-set_up(void **state)
-{
-	static struct fixture f;
-
-	fixture_open(&f);
-	*state = &f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	if (f->m.redis.context != NULL)
-		(void)mon_redis_timer(&f->m); /* what is open is late, and dropped */
-	fixture_close(f);
-	return 0;
-}
-
-#define MON_TEST(title, function)                        \
-	{                                                \
-		title, function, set_up, tear_down, NULL \
-	}
-
 int
 main(void)
 {

@@ -502,28 +502,6 @@ lost_in_a_run(void **state)
 	assert_int_equal(f->m.wire.fd, -1);
 }
 
-static int
-set_up(void **state)
-{
-	static struct fixture f;
-
-	fixture_open(&f);
-	*state = &f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
-#define MON_TEST(title, function)                        \
-	{                                                \
-		title, function, set_up, tear_down, NULL \
-	}
-
 int
 main(void)
 {

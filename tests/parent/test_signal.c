@@ -364,23 +364,6 @@ looks_after_removal(void **state)
 	assert_int_equal(mon_look(m), ON_SIGNAL);
 }
 
-static int
-set_up(void **state)
-{
-	static struct fixture f;
-
-	fixture_open(&f);
-	*state = &f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 int
 main(void)
 {

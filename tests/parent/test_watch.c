@@ -155,28 +155,6 @@ by_the_clock(void **state)
 	    f->m.due_ms[TIMER_WATCH] - clock_monotonic_ms(), MON_WATCH_MS - 1000, MON_WATCH_MS);
 }
 
-static int
-set_up(void **state)
-{
-	static struct fixture f;
-
-	fixture_open(&f);
-	*state = &f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
-#define MON_TEST(title, function)                        \
-	{                                                \
-		title, function, set_up, tear_down, NULL \
-	}
-
 int
 main(void)
 {
