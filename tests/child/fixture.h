@@ -28,15 +28,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../shared/check.h"
 #include "executor.h"
 
 /* A test whose title is a sentence; it gets a struct exe with directories of its own. */
-#define TEST(title, function)                                    \
+#define EXE_TEST(title, function)                                \
 	{                                                        \
 		title, function, fixture_make, fixture_end, NULL \
 	}
 
-#define COUNT(array)    (sizeof(array) / sizeof((array)[0]))
 #define UNUSED          __attribute__((unused))
 #define TEST_PATH_MAX   4096 /* PATH_MAX; a name that no header defines twice */
 #define TEST_FILES_MAX  16   /* directories that one removal holds open */
@@ -182,46 +182,11 @@ quiet_end(int said)
 
 /* ---- children ---- */
 
-/* cmocka catches these to go on with the next test; a child of a test must not. */
-UNUSED static void
-child_signals(void)
-{
-	static const int caught[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS};
-
-	for (size_t i = 0; i < COUNT(caught); i++)
-		(void)signal(caught[i], SIG_DFL); /* valid numbers */
-}
-
-/*
- * Runs function in a child and returns its wait status; what the child writes to stderr is put
- * into said, NUL at its end.
- */
+/* Runs function in a child: its wait status, and what it wrote to stderr. */
 UNUSED static int
 in_child(void (*function)(void *), void *arg, char said[TEST_SAID_BYTES])
 {
-	int ends[2], status = -1;
-	size_t used = 0;
-	ssize_t n;
-	pid_t pid;
-
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	fflush(NULL); /* or the child would write what is buffered once more */
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		dup2(ends[1], STDERR_FILENO);
-		child_signals();
-		function(arg);
-		_exit(0);
-	}
-	close(ends[1]);
-	while (used < TEST_SAID_BYTES - 1 &&
-	       (n = read(ends[0], said + used, TEST_SAID_BYTES - 1 - used)) > 0)
-		used += (size_t)n;
-	said[used] = '\0';
-	close(ends[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
+	return check_in_child(function, arg, said, TEST_SAID_BYTES);
 }
 
 /* As in_child(): the exit status, or minus the signal. */

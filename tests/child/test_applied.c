@@ -202,16 +202,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST("without the file nothing is applied, and it is made when needed", absent),
-	    TEST("what file and journal say is applied leaves the gap", subtracts),
-	    TEST("a gap may become empty", subtracts_all),
-	    TEST("the file becomes the sorted union, each name once", union_sorted),
-	    TEST("other keys of the object are kept", other_keys),
-	    TEST("names that others gave are kept", names_of_others),
-	    TEST("what is not exactly right is damage, and is not touched", damage),
-	    TEST("a deep nest is damage, not a crash", deep),
-	    TEST("what is no regular file is damage", no_regular_file),
-	    TEST("what could not be saved stays in the journal", unsaved_is_kept),
+	    EXE_TEST("without the file nothing is applied, and it is made when needed", absent),
+	    EXE_TEST("what file and journal say is applied leaves the gap", subtracts),
+	    EXE_TEST("a gap may become empty", subtracts_all),
+	    EXE_TEST("the file becomes the sorted union, each name once", union_sorted),
+	    EXE_TEST("other keys of the object are kept", other_keys),
+	    EXE_TEST("names that others gave are kept", names_of_others),
+	    EXE_TEST("what is not exactly right is damage, and is not touched", damage),
+	    EXE_TEST("a deep nest is damage, not a crash", deep),
+	    EXE_TEST("what is no regular file is damage", no_regular_file),
+	    EXE_TEST("what could not be saved stays in the journal", unsaved_is_kept),
 	};
 
 	return cmocka_run_group_tests_name("applied", tests, NULL, NULL);

@@ -280,21 +280,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST("versions come in their precedence, prereleases first", by_version),
-	    TEST("within a version the number decides, then the name", by_number_and_name),
-	    TEST("the gap begins behind from and ends with to", bounds),
-	    TEST("build metadata makes no gap", build_metadata),
-	    TEST("without migrations the gap is empty", nothing),
-	    TEST("other files are not migrations", ignored),
-	    TEST("a name that is nearly a migration's is refused", bad_names),
-	    TEST("a name too long is refused", long_name),
-	    TEST("a directory that is nearly a version is refused", bad_versions),
-	    TEST("a program must be executable", not_executable),
-	    TEST("links, pipes and directories are refused", not_regular),
-	    TEST("a version must be a directory, a link is not followed", version_not_directory),
-	    TEST("what lies outside the gap is not looked at", outside_the_gap),
-	    TEST("without two versions there is no gap", no_versions),
-	    TEST("Python is known by its ending", python),
+	    EXE_TEST("versions come in their precedence, prereleases first", by_version),
+	    EXE_TEST("within a version the number decides, then the name", by_number_and_name),
+	    EXE_TEST("the gap begins behind from and ends with to", bounds),
+	    EXE_TEST("build metadata makes no gap", build_metadata),
+	    EXE_TEST("without migrations the gap is empty", nothing),
+	    EXE_TEST("other files are not migrations", ignored),
+	    EXE_TEST("a name that is nearly a migration's is refused", bad_names),
+	    EXE_TEST("a name too long is refused", long_name),
+	    EXE_TEST("a directory that is nearly a version is refused", bad_versions),
+	    EXE_TEST("a program must be executable", not_executable),
+	    EXE_TEST("links, pipes and directories are refused", not_regular),
+	    EXE_TEST(
+		"a version must be a directory, a link is not followed", version_not_directory),
+	    EXE_TEST("what lies outside the gap is not looked at", outside_the_gap),
+	    EXE_TEST("without two versions there is no gap", no_versions),
+	    EXE_TEST("Python is known by its ending", python),
 	};
 
 	return cmocka_run_group_tests_name("gap", tests, NULL, NULL);

@@ -130,13 +130,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST("the delay doubles with each attempt, half of it is chance", doubles),
-	    TEST("the delay ends at an hour, whatever the attempt and the setting", capped),
-	    TEST("a delay is never 0, which would mean held", never_zero),
-	    TEST("the chance covers the upper half of the delay", jitters),
-	    TEST("what is held has no time of its own", held),
-	    TEST("a time of another boot is over", another_boot),
-	    TEST("a time that has passed is over, and none is longer than an hour", over),
+	    EXE_TEST("the delay doubles with each attempt, half of it is chance", doubles),
+	    EXE_TEST("the delay ends at an hour, whatever the attempt and the setting", capped),
+	    EXE_TEST("a delay is never 0, which would mean held", never_zero),
+	    EXE_TEST("the chance covers the upper half of the delay", jitters),
+	    EXE_TEST("what is held has no time of its own", held),
+	    EXE_TEST("a time of another boot is over", another_boot),
+	    EXE_TEST("a time that has passed is over, and none is longer than an hour", over),
 	};
 
 	return cmocka_run_group_tests_name("retry", tests, NULL, NULL);

@@ -186,16 +186,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST("a request that has no cell ends the process as a lie", empty_of_peer),
-	    TEST("an event of our own that has no cell ends it as a bug", empty_of_ours),
-	    TEST("every state and event has a name", names),
-	    TEST("the monitor's events are RUN and STOP alone", of_the_peer),
-	    TEST("every cell leads to a state, and has an action or changes nothing", cells),
-	    TEST("every state can be reached", reached),
-	    TEST("every state that waits can be ended", ends),
-	    TEST("a restart is owed by a commit alone, and then nothing but leaving is done",
+	    EXE_TEST("a request that has no cell ends the process as a lie", empty_of_peer),
+	    EXE_TEST("an event of our own that has no cell ends it as a bug", empty_of_ours),
+	    EXE_TEST("every state and event has a name", names),
+	    EXE_TEST("the monitor's events are RUN and STOP alone", of_the_peer),
+	    EXE_TEST("every cell leads to a state, and has an action or changes nothing", cells),
+	    EXE_TEST("every state can be reached", reached),
+	    EXE_TEST("every state that waits can be ended", ends),
+	    EXE_TEST("a restart is owed by a commit alone, and then nothing but leaving is done",
 		once_owed),
-	    TEST("the plan has its steps in their order, none left out", plan_in_order),
+	    EXE_TEST("the plan has its steps in their order, none left out", plan_in_order),
 	};
 
 	return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
