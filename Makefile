@@ -38,7 +38,8 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps demo test tests san lint tables format install uninstall clean FORCE
+.PHONY: all help deps demo test tests bench escape escape-peers san lint tables format \
+	install uninstall clean FORCE
 all: $(BUILD)/moult-monitor $(BUILD)/moult-executor $(BUILD)/moult \
 	$(BUILD)/libmoult.a $(BUILD)/libmoult.so.0
 
@@ -47,6 +48,9 @@ help:
 	@echo 'make deps       install the Debian packages that are missing (apt-get, as root)'
 	@echo 'make demo       a real update, shown step by step'
 	@echo 'make test       every test (TESTS=... for a part: unit, client, e2e, or paths of pytest)'
+	@echo 'make escape     attempts to leave the confinement, and which layer stops each'
+	@echo 'make escape-peers  the same attempts under bubblewrap and firejail'
+	@echo 'make bench      what confinement costs: CPU time of updates with all layers and with none'
 	@echo 'make san        the tests on a build with AddressSanitizer and UBSan'
 	@echo 'make lint       warnings as errors on gcc and clang, format, cppcheck, clang-tidy'
 	@echo 'make tables     print the messages and rule tables that SECURITY.md holds'
@@ -79,7 +83,7 @@ $(BUILD)/flags.mk: FORCE
 		printf 'HARD_C :=%s\nHARD_L :=%s\n' "$$c" "$$l" > $@; \
 		printf '%s' '$(subst ','\'',$(FLAGS_KEY))' > $(BUILD)/flags.key; fi
 
-ifneq ($(filter-out help deps lint test san demo format uninstall clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help deps lint test bench escape escape-peers san demo format uninstall clean,$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/flags.mk
 endif
 
@@ -171,7 +175,28 @@ $(PUPPETS): $(BUILD)/%: %.c $(BUILD)/libshared.a $(BUILD)/flags.mk
 	@mkdir -p $(@D)
 	$(COMPILE) $< $(BUILD)/libshared.a $(HARD_L) $(SHARED_LIBS) -o $@
 
-UNITS := $(UNIT_SHARED) $(UNIT_PARENT) $(UNIT_CHILD) $(UNIT_CLIENT)
+# The escape suite. Layers are taken off by exchanging the calls that put them on, in the tests'
+# programs alone.
+ESCAPE_O := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/test_step.c %/test_monitor.c %/attempt.c,\
+	$(wildcard tests/escape/*.c)))
+ATTEMPT_O := $(filter $(BUILD)/tests/escape/attempts_% %/rows.o,$(ESCAPE_O))
+ESCAPE := $(addprefix $(BUILD)/tests/escape/,attempt test_step test_monitor)
+WRAPPED := -Wl,--wrap=setrlimit,--wrap=prctl,--wrap=close_range,--wrap=filter_available \
+	-Wl,--wrap=landlock_probe,--wrap=landlock_ruleset
+$(ESCAPE_O): $(BUILD)/%.o: %.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_SHARED -c $< -o $@
+$(BUILD)/tests/escape/attempt: tests/escape/attempt.c $(ATTEMPT_O) $(BUILD)/flags.mk
+	$(COMPILE) $< $(ATTEMPT_O) $(HARD_L) -o $@
+$(BUILD)/tests/escape/test_step: tests/escape/test_step.c $(CHILD) $(ESCAPE_O) $(BUILD)/libshared.a
+	$(COMPILE) -DMOULT_ROOM_CHILD -Ichild $< $(ESCAPE_O) $(CHILD_TESTED) $(BUILD)/libshared.a \
+		$(HARD_L) $(WRAPPED) -Wl,--wrap=execve -ljansson $(SHARED_LIBS) -o $@
+$(BUILD)/tests/escape/test_monitor: tests/escape/test_monitor.c $(PARENT) $(ESCAPE_O) \
+		$(BUILD)/libshared.a
+	$(COMPILE) -DMOULT_ROOM_PARENT -Iparent $< $(ESCAPE_O) $(PARENT_TESTED) $(BUILD)/libshared.a \
+		$(HARD_L) $(WRAPPED) -lhiredis -ljansson $(SHARED_LIBS) -o $@
+
+UNITS := $(UNIT_SHARED) $(UNIT_PARENT) $(UNIT_CHILD) $(UNIT_CLIENT) $(ESCAPE)
 
 tests: all $(UNITS) $(PUPPETS)
 
@@ -180,10 +205,26 @@ test: deps
 	@MOULT_TEST_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/run.py \
 		--jobs $(TEST_JOBS) $(TESTS)
 
+# Every attempt to leave the confinement, with each layer taken off in turn, as a table.
+escape: deps
+	@$(MAKE) --no-print-directory -j2 $(ESCAPE) >/dev/null
+	@MOULT_TEST_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/escape/table.py
+
+# The same in other sandboxes, where they run.
+escape-peers:
+	@EXTRA_DEPS='bubblewrap firejail' sh tests/deps.sh
+	@$(MAKE) --no-print-directory -j2 $(ESCAPE) >/dev/null
+	@MOULT_TEST_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/escape/table.py \
+		--peers
+
 # AddressSanitizer and UBSan stop at the first error; leaks are looked for in the unit tests, since
 # a sealed process cannot trace itself.
 san: deps
 	@$(MAKE) --no-print-directory SAN=address,undefined test
+
+bench: deps
+	@$(MAKE) --no-print-directory -j2 all $(BUILD)/tests/puppets/old_kernel
+	@MOULT_TEST_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/cost.py
 
 demo: deps
 	@$(MAKE) --no-print-directory all

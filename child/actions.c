@@ -32,6 +32,7 @@ task_begin(struct exe *e)
 		e->run.step = task->step;
 		e->run.percent = 0;
 		e->run.tail_len = 0;
+		e->run.denial_count = 0;
 		e->run.step_ms = clock_monotonic_ms();
 		e->journal.state.step = task->step;
 		if (journal_save(&e->journal) == -1)
@@ -119,7 +120,7 @@ run_name(const struct exe *e, char name[WIRE_RUN_MAX])
 	snprintf(name + n, WIRE_RUN_MAX - n, "-%04x", (unsigned int)(e->journal.number & 0xffff));
 }
 
-/* What the next run starts from, kept from the last one where that did not finish. */
+/* What the next run starts from, kept from the last one where that did not finish. model: begin */
 static void
 state_begin(struct exe *e)
 {
@@ -215,7 +216,7 @@ end_tree(struct exe *e)
 		return ON_EMPTY;
 	e->ending = SIGTERM;
 	e->grace_ms = clock_monotonic_ms() + EXE_GRACE_MS;
-	tree_signal(SIGTERM);
+	tree_signal(SIGTERM, e->scope_kill);
 	return ON_NONE;
 }
 
@@ -249,7 +250,7 @@ exe_kill(struct exe *e)
 		    e->journal.state.run, wire_step_name(e->run.step), EXE_GRACE_MS);
 	e->ending = SIGKILL;
 	e->grace_ms = clock_monotonic_ms() + KILL_AGAIN_MS;
-	tree_signal(SIGKILL);
+	tree_signal(SIGKILL, e->scope_kill);
 	return ON_NONE;
 }
 
@@ -271,12 +272,19 @@ must_hold(const struct run *run)
 	       run->reason == REASON_VERSION_UNKNOWN;
 }
 
-/* An end in order behind the checkout: what differs from now on was edited, and is not ours. */
+/*
+ * An end in order behind the checkout: what differs from now on was edited, and is not ours. But
+ * only once the checkout is on the disk: a power cut would leave it half-written.
+ */
 static void
 tree_is_whole(struct exe *e)
 {
-	if (e->run.step > STEP_CHECKOUT)
+	if (e->run.step <= STEP_CHECKOUT)
+		return;
+	if (syncfs(e->repo_fd) == 0)
 		e->journal.state.halfway[0] = '\0';
+	else
+		log_warn("%s could not be synced", e->conf.repo);
 }
 
 enum exe_event
@@ -285,6 +293,7 @@ exe_fail(struct exe *e)
 	struct journal_state *s = &e->journal.state;
 
 	step_log(e, wire_reason_name(e->run.reason));
+	denial_explain(e);
 	s->phase = PHASE_FAILED;
 	s->reason = e->run.reason;
 	s->held = must_hold(&e->run);

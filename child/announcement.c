@@ -93,6 +93,7 @@ settle(struct exe *e, const char *aside, const struct file_identity *id)
 	return rc;
 }
 
+/* model: take, take_aside, take_settle, take_sync */
 int
 announcement_take(struct exe *e, const struct file_identity *id)
 {

@@ -108,6 +108,7 @@ replace_names(struct exe *e, json_t *root)
 {
 	json_t *list = json_array();
 	size_t count;
+	int rc = 0;
 	const char **all = names(e, root, &count);
 
 	if (all == NULL || list == NULL) {
@@ -115,11 +116,16 @@ replace_names(struct exe *e, json_t *root)
 		json_decref(list);
 		return -1;
 	}
-	for (size_t i = 0; i < count; i++)
+	/* A name that is left out would be forgotten by the journal next, and run again. */
+	for (size_t i = 0; i < count && rc == 0; i++)
 		if (i == 0 || strcmp(all[i], all[i - 1]) != 0)
-			json_array_append_new(list, json_string(all[i]));
+			rc = json_array_append_new(list, json_string(all[i]));
 	free(all);
-	return json_object_set_new(root, "applied", list);
+	if (rc == 0)
+		return json_object_set_new(root, "applied", list);
+	json_decref(list);
+	errno = ENOMEM;
+	return -1;
 }
 
 int

@@ -16,6 +16,7 @@
 #include "commands.h"
 #include "log.h"
 #include "migrate_py.h"
+#include "remote.h"
 
 #define PATH_OF_STEPS "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define PATH_BYTES    4096
@@ -82,32 +83,39 @@ static void __attribute__((format(printf, 2, 3))) env(struct command *c, const c
 	c->envp[c->envc] = NULL;
 }
 
+/* Searches a PATH of ours. What is not found keeps its name. */
+static void
+find_program(const char *name, char path[PATH_BYTES])
+{
+	const char *dir = PATH_OF_STEPS;
+
+	while (*dir != '\0') {
+		int len = (int)strcspn(dir, ":");
+
+		snprintf(path, PATH_BYTES, "%.*s/%s", len, dir, name);
+		if (access(path, X_OK) == 0)
+			return;
+		dir += len;
+		dir += *dir == ':';
+	}
+	snprintf(path, PATH_BYTES, "%s", name);
+}
+
 /*
- * execve(2) wants a path, and searching is not async-signal-safe: it is done here, in a PATH of
- * ours. What is not found keeps its name, and execve(2) says ENOENT.
+ * execve(2) wants a path, and searching is not async-signal-safe: it is done here. Of a name that
+ * was not found execve(2) says ENOENT.
  */
 static void
 program(struct command *c, const char *name)
 {
 	char path[PATH_BYTES];
-	const char *dir = PATH_OF_STEPS;
 
 	if (strchr(name, '/') != NULL) {
 		arg(c, name);
 		return;
 	}
-	while (*dir != '\0') {
-		int len = (int)strcspn(dir, ":");
-
-		snprintf(path, sizeof(path), "%.*s/%s", len, dir, name);
-		if (access(path, X_OK) == 0) {
-			arg(c, path);
-			return;
-		}
-		dir += len;
-		dir += *dir == ':';
-	}
-	arg(c, name);
+	find_program(name, path);
+	arg(c, path);
 }
 
 static void
@@ -118,6 +126,7 @@ begin(struct exe *e, enum profile profile, uint32_t limit_s)
 
 	memset(c, 0, sizeof(*c));
 	c->profile = profile;
+	c->network = NETWORK_NONE;
 	c->limit_s = limit_s;
 	env(c, "PATH=%s", PATH_OF_STEPS);
 	env(c, "HOME=%s/tmp/home", e->conf.state_dir);
@@ -137,6 +146,14 @@ begin_project(struct exe *e, enum profile profile, uint32_t limit_s)
 	env(&e->command, "LANG=C.UTF-8");
 	env(&e->command, "MOULT_COMMIT=%s", e->journal.state.commit);
 	env(&e->command, "MOULT_ATTEMPT=%u", (unsigned int)e->journal.state.attempt);
+}
+
+static void
+begin_migration(struct exe *e)
+{
+	begin_project(e, PROFILE_MIGRATE, e->conf.migration_s);
+	if (e->conf.migrate_network)
+		e->command.network = NETWORK_OPEN;
 }
 
 /* git with nothing of the repository's own configuration, of the user's or of the system's. */
@@ -161,28 +178,16 @@ git(struct exe *e, enum profile profile, uint32_t limit_s)
 	program(c, "git");
 }
 
+/* An argument tells where it works, so that it can be seen in /proc by whoever meets its locks. */
 static void
 git_in_repo(struct exe *e, enum profile profile, uint32_t limit_s)
 {
 	struct command *c = &e->command;
 
 	git(e, profile, limit_s);
-	env(c, "GIT_DIR=%s/.git", e->conf.repo);
+	argf(c, "--git-dir=%s/.git", e->conf.repo);
 	env(c, "GIT_COMMON_DIR=%s/git", e->conf.state_dir);
 	env(c, "GIT_WORK_TREE=%s", e->conf.repo);
-}
-
-static bool
-remote_is_local(const struct exe *e)
-{
-	return e->conf.remote[0] == '/' || strncmp(e->conf.remote, "file://", 7) == 0;
-}
-
-static bool
-remote_is_ssh(const struct exe *e)
-{
-	return strncmp(e->conf.remote, "ssh://", 6) == 0 ||
-	       (!remote_is_local(e) && strstr(e->conf.remote, "://") == NULL);
 }
 
 /* A word of GIT_SSH_COMMAND, which git hands to sh: quoted so that sh sees it as it is. */
@@ -225,12 +230,16 @@ git_ssh(struct exe *e)
 	env(&e->command, "GIT_SSH_VARIANT=ssh");
 }
 
-/* A git that speaks to the remote. */
+/* A git that speaks to the remote. Names are asked for over TCP: no UDP is open. */
 static void
 git_remote(struct exe *e)
 {
-	git_in_repo(e, remote_is_local(e) ? PROFILE_LOCAL : PROFILE_FETCH, e->conf.fetch_s);
-	if (remote_is_ssh(e))
+	git_in_repo(e, PROFILE_FETCH, e->conf.fetch_s);
+	if (!remote_is_local(&e->conf)) {
+		e->command.network = NETWORK_REMOTE;
+		env(&e->command, "RES_OPTIONS=use-vc");
+	}
+	if (remote_is_ssh(&e->conf))
 		git_ssh(e);
 	e->command.silence_s = e->conf.silence_s;
 }
@@ -250,7 +259,7 @@ command_git_format(struct exe *e)
 	static const char *const list[] = {
 	    "--no-includes", "-z", "--get-regexp", FORMAT_KEYS, NULL};
 
-	git(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	git(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
 	e->command.start = START_ROOT; /* no repository there, so git looks at the file alone */
 	e->command.capture = true;
 	arg(&e->command, "config");
@@ -265,7 +274,7 @@ command_git_status(struct exe *e)
 	    "--untracked-files=no", "--no-ahead-behind", "--no-renames", "--ignore-submodules=all",
 	    NULL};
 
-	git_in_repo(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	git_in_repo(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
 	e->command.capture = true;
 	args(&e->command, list);
 }
@@ -276,7 +285,7 @@ command_git_diff(struct exe *e)
 	static const char *const list[] = {"diff", "--no-ext-diff", "--no-textconv", "--no-color",
 	    "--ignore-submodules=all", "HEAD", NULL};
 
-	git_in_repo(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	git_in_repo(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
 	args(&e->command, list);
 }
 
@@ -320,11 +329,46 @@ command_git_ask_tag(struct exe *e)
 }
 
 void
+command_git_ask_all(struct exe *e, uint32_t limit_s)
+{
+	git_remote(e);
+	e->command.capture = true;
+	e->command.limit_s = limit_s;
+	e->command.silence_s = 0;
+	arg(&e->command, "ls-remote");
+	arg(&e->command, "--refs");
+	arg(&e->command, "--upload-pack=git-upload-pack");
+	argf(&e->command, "%s", e->conf.remote);
+	argf(&e->command, "refs/heads/%s", e->conf.branch);
+	arg(&e->command, "refs/tags/v*");
+}
+
+void
+command_git_tags(struct exe *e)
+{
+	static const char *const list[] = {"for-each-ref", "--sort=-version:refname",
+	    "--format=%(refname:strip=2)", "refs/tags/v*", NULL};
+
+	git_in_repo(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
+	e->command.capture = true;
+	args(&e->command, list);
+}
+
+void
+command_git_version(struct exe *e)
+{
+	git(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
+	e->command.start = START_ROOT;
+	e->command.capture = true;
+	arg(&e->command, "--version");
+}
+
+void
 command_git_resolve(struct exe *e)
 {
 	char ref[CONF_TEXT_MAX + 64];
 
-	git_in_repo(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	git_in_repo(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
 	e->command.capture = true;
 	command_target_ref(e, ref, sizeof(ref));
 	arg(&e->command, "rev-parse");
@@ -335,7 +379,7 @@ command_git_resolve(struct exe *e)
 void
 command_git_submodules(struct exe *e, const char *commit)
 {
-	git_in_repo(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	git_in_repo(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
 	e->command.capture = true;
 	arg(&e->command, "ls-tree");
 	arg(&e->command, "--name-only");
@@ -346,7 +390,7 @@ command_git_submodules(struct exe *e, const char *commit)
 void
 command_git_is_ancestor(struct exe *e, const char *ancestor, const char *descendant)
 {
-	git_in_repo(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	git_in_repo(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
 	arg(&e->command, "merge-base");
 	arg(&e->command, "--is-ancestor");
 	arg(&e->command, ancestor);
@@ -364,7 +408,7 @@ command_git_checkout(struct exe *e, const char *commit, bool recovering)
 	struct command *c = &e->command;
 	bool alpha = e->journal.state.channel == CHANNEL_ALPHA;
 
-	git_in_repo(e, PROFILE_LOCAL, e->conf.checkout_s);
+	git_in_repo(e, PROFILE_CHECKOUT, e->conf.checkout_s);
 	/* After an interruption a half-written tree stands in the way of a merge; the target is
 	 * a descendant of HEAD, so that a reset moves the branch forward only, as a merge would. */
 	args(c, !alpha ? checkout : recovering ? reset : merge);
@@ -376,18 +420,44 @@ command_git_checkout(struct exe *e, const char *commit, bool recovering)
 }
 
 void
-command_git_head(struct exe *e)
+command_git_object(struct exe *e, const char *type, const char *id)
 {
-	git_in_repo(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	git_in_repo(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
 	e->command.capture = true;
-	arg(&e->command, "rev-parse");
-	arg(&e->command, "HEAD^{commit}");
+	arg(&e->command, "cat-file");
+	arg(&e->command, type);
+	arg(&e->command, id);
+}
+
+void
+command_git_verify(struct exe *e, const char *type, const char *id)
+{
+	git_in_repo(e, PROFILE_VERIFY, EXE_LIMIT_SHORT_S);
+	env(&e->command, "GNUPGHOME=%s/" COMMAND_GNUPGHOME, e->conf.state_dir);
+	e->command.capture = e->command.capture_errors = true;
+	argf(&e->command, "verify-%s", type);
+	arg(&e->command, "--raw");
+	arg(&e->command, id);
+}
+
+void
+command_gpg_import(struct exe *e)
+{
+	static const char *const list[] = {"--batch", "--no-autostart", "--import", NULL};
+
+	begin(e, PROFILE_VERIFY, EXE_LIMIT_SHORT_S);
+	env(&e->command, "LC_ALL=C");
+	env(&e->command, "GNUPGHOME=%s/" COMMAND_GNUPGHOME, e->conf.state_dir);
+	e->command.start = START_STATE;
+	program(&e->command, "gpg");
+	args(&e->command, list);
+	arg(&e->command, e->conf.openpgp_keys);
 }
 
 void
 command_git_show(struct exe *e, const char *commit, const char *path)
 {
-	git_in_repo(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	git_in_repo(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
 	e->command.capture = true;
 	arg(&e->command, "cat-file");
 	arg(&e->command, "blob");
@@ -397,7 +467,7 @@ command_git_show(struct exe *e, const char *commit, const char *path)
 void
 command_git_describe(struct exe *e, const char *commit)
 {
-	git_in_repo(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	git_in_repo(e, PROFILE_LOOK, EXE_LIMIT_SHORT_S);
 	e->command.capture = true;
 	arg(&e->command, "describe");
 	arg(&e->command, "--tags");
@@ -409,9 +479,9 @@ command_git_describe(struct exe *e, const char *commit)
 void
 command_loosen(struct exe *e)
 {
-	static const char *const list[] = {"-R", "--silent", "u+rwx", "--", "tmp", NULL};
+	static const char *const list[] = {"-R", "--silent", "u+rwx,go=", "--", "tmp", NULL};
 
-	begin(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	begin(e, PROFILE_SWEEP, EXE_LIMIT_SHORT_S);
 	e->command.start = START_STATE;
 	program(&e->command, "chmod");
 	args(&e->command, list);
@@ -420,19 +490,18 @@ command_loosen(struct exe *e)
 void
 command_sweep(struct exe *e)
 {
-	static const char *const list[] = {"-rf", "--one-file-system", "--", "tmp", NULL};
+	static const char *const list[] = {"tmp", "-mindepth", "1", "-xdev", "-delete", NULL};
 
-	begin(e, PROFILE_LOCAL, EXE_LIMIT_SHORT_S);
+	begin(e, PROFILE_SWEEP, EXE_LIMIT_SHORT_S);
 	e->command.start = START_STATE;
-	program(&e->command, "rm");
+	program(&e->command, "find");
 	args(&e->command, list);
 }
 
 void
 command_python(struct exe *e)
 {
-	begin_project(
-	    e, e->conf.migrate_network ? PROFILE_OPEN : PROFILE_LOCAL, e->conf.migration_s);
+	begin_migration(e);
 	e->command.dialog = true;
 	program(&e->command, "python3");
 	arg(&e->command, "-I"); /* no PYTHON* variables, no user site, no current directory */
@@ -447,8 +516,7 @@ command_python(struct exe *e)
 void
 command_migration(struct exe *e, const char *name, const char *verb)
 {
-	begin_project(
-	    e, e->conf.migrate_network ? PROFILE_OPEN : PROFILE_LOCAL, e->conf.migration_s);
+	begin_migration(e);
 	argf(&e->command, "%s/%s/v%s", e->conf.repo, e->conf.migrations, name);
 	arg(&e->command, verb);
 }
@@ -468,8 +536,7 @@ configured(struct command *c, const char *value)
 void
 command_migrate_gap(struct exe *e)
 {
-	begin_project(
-	    e, e->conf.migrate_network ? PROFILE_OPEN : PROFILE_LOCAL, e->conf.migration_s);
+	begin_migration(e);
 	configured(&e->command, e->conf.migrate_command);
 	arg(&e->command, "--from");
 	arg(&e->command, e->journal.state.from);
@@ -480,21 +547,10 @@ command_migrate_gap(struct exe *e)
 void
 command_install(struct exe *e)
 {
-	begin_project(e, e->conf.install_network ? PROFILE_OPEN : PROFILE_LOCAL, e->conf.install_s);
+	begin_project(e, PROFILE_INSTALL, e->conf.install_s);
+	if (e->conf.install_network)
+		e->command.network = NETWORK_OPEN;
 	configured(&e->command, e->conf.install_command);
-}
-
-/* The one transport that the remote needs; git refuses all others. */
-static const char *
-transport(const struct exe *e)
-{
-	if (remote_is_local(e))
-		return "file";
-	if (remote_is_ssh(e))
-		return "ssh";
-	if (strncmp(e->conf.remote, "https://", 8) == 0)
-		return "https";
-	return strncmp(e->conf.remote, "http://", 7) == 0 ? "http" : "git";
 }
 
 /* A value of git's configuration, between double quotes (git-config(1), "Syntax"). */
@@ -529,12 +585,40 @@ link_into_git(int dir_fd, const char *repo, const char *name)
 	return symlinkat(target, dir_fd, name);
 }
 
+/*
+ * The keys that may sign, and the programs that know them; of a kind without keys nothing is good.
+ * git calls an ssh signature by an unlisted key good but not trusted: trust is what is asked for.
+ * gpg says nothing about trust, because each key of openpgp_keys may sign: see step_verify.c.
+ */
+static void
+signing_config(const struct exe *e, char *text, size_t size)
+{
+	char ssh[PATH_BYTES] = "/bin/false", gpg[PATH_BYTES] = "/bin/false";
+	char signers[PATH_BYTES / 2];
+	int n;
+
+	if (e->conf.allowed_signers[0] != '\0')
+		find_program("ssh-keygen", ssh);
+	if (e->conf.openpgp_keys[0] != '\0')
+		find_program("gpg", gpg);
+	config_quote(signers, sizeof(signers), e->conf.allowed_signers);
+	n = snprintf(text, size,
+	    "[gpg]\n\tprogram = %s\n\tminTrustLevel = fully\n"
+	    "[gpg \"openpgp\"]\n\tprogram = %s\n[gpg \"x509\"]\n\tprogram = /bin/false\n"
+	    "[gpg \"ssh\"]\n\tprogram = %s\n%s%s%s",
+	    gpg, gpg, ssh, signers[0] != '\0' ? "\tallowedSignersFile = \"" : "", signers,
+	    signers[0] != '\0' ? "\"\n" : "");
+	if (n < 0 || (size_t)n >= size)
+		bug("command: the git configuration does not fit");
+}
+
 static int
 write_configs(struct exe *e, int dir_fd)
 {
-	char text[CONFIG_BYTES], quoted[PATH_BYTES / 2];
+	char text[CONFIG_BYTES], quoted[PATH_BYTES / 2], signing[CONFIG_BYTES / 2];
 	int n;
 
+	signing_config(e, signing, sizeof(signing));
 	config_quote(quoted, sizeof(quoted), e->conf.ca_file);
 	n = snprintf(text, sizeof(text),
 	    "[core]\n\trepositoryformatversion = %d\n\tbare = false\n\thooksPath = /dev/null\n"
@@ -546,20 +630,19 @@ write_configs(struct exe *e, int dir_fd)
 	    "[transfer]\n\tfsckObjects = true\n"
 	    "[protocol]\n\tallow = never\n[protocol \"%s\"]\n\tallow = always\n"
 	    "[credential]\n\thelper =\n[advice]\n\tdetachedHead = false\n"
-	    "[diff]\n\texternal =\n[http]\n\tfollowRedirects = initial\n%s%s%s%s",
-	    e->run.sha256 ? 1 : 0, transport(e),
+	    "[diff]\n\texternal =\n[http]\n\tfollowRedirects = initial\n%s%s%s%s%s",
+	    e->run.sha256 ? 1 : 0, remote_transport(&e->conf),
 	    e->conf.ca_file[0] != '\0' ? "\tsslCAInfo = \"" : "", quoted,
 	    e->conf.ca_file[0] != '\0' ? "\"\n" : "",
-	    e->run.sha256 ? "[extensions]\n\tobjectFormat = sha256\n" : "");
+	    e->run.sha256 ? "[extensions]\n\tobjectFormat = sha256\n" : "", signing);
 	if (n < 0 || (size_t)n >= sizeof(text))
 		bug("command: the git configuration does not fit");
 	if (file_replace_volatile(dir_fd, "config", text, (size_t)n, 0600) == -1)
 		return -1;
 	/* A local remote is served by git-upload-pack, which asks the global file alone whether
 	 * a repository of another owner may be read. Nothing but that stands in it. */
-	config_quote(
-	    quoted, sizeof(quoted), e->conf.remote[0] == '/' ? e->conf.remote : e->conf.remote + 7);
-	n = remote_is_local(e)
+	config_quote(quoted, sizeof(quoted), remote_path(&e->conf));
+	n = remote_is_local(&e->conf)
 		? snprintf(text, sizeof(text),
 		      "[safe]\n\tdirectory = \"%s\"\n\tdirectory = \"%s/.git\"\n", quoted, quoted)
 		: snprintf(text, sizeof(text), "\n");

@@ -21,7 +21,9 @@
 #include "conf.h"
 #include "file.h"
 #include "journal.h"
+#include "landlock.h"
 #include "spawn.h"
+#include "user.h"
 #include "version.h"
 #include "wire.h"
 
@@ -61,12 +63,26 @@ enum exe_event { ON_NONE, EXE_EVENTS(EXE_ENUM_EVENT) EXE_EVENT_END };
 #define EXE_FREE_BYTES_MIN    (64u << 20) /* on each file system a step writes */
 #define EXE_FREE_INODES_MIN   1024u
 #define EXE_NAMES_MAX         10    /* edited files that a text names */
+#define EXE_SIGNER_MAX        128   /* who signed, as the log names them, escaped */
 #define EXE_GRACE_MS          10000 /* between TERM and KILL */
 #define EXE_LOCK_WAIT_MS      5000  /* a dying predecessor needs some ms to see end of file */
 #define EXE_INTERRUPTIONS_MAX 3u    /* of one target, then it is held */
 #define EXE_RESTARTS_MAX      3u    /* exits 42 for one debt */
 #define RUN_TAIL_MAX          4096  /* before it is escaped */
 #define EXE_LIMIT_SHORT_S     120   /* preflight, verify and finish commands */
+
+/* The kind of a signature, by how it begins. */
+enum signature { SIGNATURE_NONE, SIGNATURE_SSH, SIGNATURE_OPENPGP, SIGNATURE_OTHER };
+
+#define EXE_DENIALS_MAX 12 /* kinds of calls refused to one step that are told apart */
+
+struct filter_row;
+
+/* Calls that were refused to the present step. */
+struct denial {
+	const struct filter_row *row;
+	uint32_t count;
+};
 
 /* The run under way; what must survive a crash is in the journal's state instead. */
 struct run {
@@ -82,6 +98,9 @@ struct run {
 	bool fetch_failed; /* some ref was refused: the wanted tag alone decides */
 	bool sha256;       /* the repository's object format */
 	char remote_tag[WIRE_OID_MAX]; /* the wanted tag's object in the remote */
+	char object[WIRE_OID_MAX];     /* what the wanted ref names here: a tag, or the commit */
+	enum signature signature;      /* on what has to be signed */
+	bool imported;                 /* openpgp_keys have been, once */
 	char head[WIRE_OID_MAX];       /* where HEAD was at the beginning */
 	size_t dirty;                  /* tracked files that differ from HEAD */
 	/* the gap of migrations */
@@ -91,6 +110,9 @@ struct run {
 	/* why it failed */
 	enum wire_reason reason;
 	char detail[WIRE_DETAIL_MAX];
+	int ruleset_fd[PROFILE_END]; /* OWNED: domains made so far; -1 */
+	struct denial denials[EXE_DENIALS_MAX];
+	size_t denial_count;
 	size_t tail_len;
 	char tail[RUN_TAIL_MAX]; /* the end of what the present step has printed */
 };
@@ -120,6 +142,10 @@ struct exe {
 	struct command command;  /* of the program under way */
 	struct child child;      /* the program under way */
 	struct filters filters;
+	struct landlock_features landlock;
+	struct user user; /* whom we have become, or are */
+	uint32_t missing; /* layers, as in wire_hello */
+	bool scope_kill;  /* shown: our signals do not leave our domain */
 	struct run run;
 };
 
@@ -154,6 +180,8 @@ enum exe_event exe_abort(struct exe *e);
 enum exe_event exe_leave(struct exe *e);
 
 /* found.c: what an earlier life left, settled before the first request */
+/* Ends what a killed executor's steps have left. Before the seal: they are not in our domain. */
+void found_end_strays(struct exe *e);
 void exe_report_found(struct exe *e);
 
 /* plan.c: the update, as a list of tasks */
@@ -177,6 +205,10 @@ enum exe_event preflight_tree(struct exe *e);
 enum exe_event preflight_tree_read(struct exe *e);
 enum exe_event preflight_keep(struct exe *e);
 enum exe_event preflight_kept(struct exe *e);
+/* Parts of the first one, which change nothing: PASSED or BROKE. */
+enum exe_event preflight_layout(struct exe *e);
+enum exe_event preflight_space(struct exe *e, int fd, const char *path);
+enum exe_event preflight_write_paths(struct exe *e);
 enum exe_event fetch_begin(struct exe *e);
 enum exe_event fetch_end(struct exe *e);
 enum exe_event fetch_ask(struct exe *e);
@@ -185,6 +217,14 @@ enum exe_event fetch_look(struct exe *e);
 enum exe_event fetch_looked(struct exe *e);
 enum exe_event verify_resolve(struct exe *e);
 enum exe_event verify_resolved(struct exe *e);
+enum exe_event verify_object(struct exe *e);
+enum exe_event verify_object_read(struct exe *e);
+enum exe_event verify_keys(struct exe *e);
+enum exe_event verify_keys_read(struct exe *e);
+enum exe_event verify_signature(struct exe *e);
+enum exe_event verify_signature_read(struct exe *e);
+enum exe_event verify_sweep(struct exe *e);
+enum exe_event verify_verdict(struct exe *e);
 enum exe_event verify_content(struct exe *e);
 enum exe_event verify_content_read(struct exe *e);
 enum exe_event verify_forward(struct exe *e);
@@ -213,6 +253,10 @@ enum exe_event finish_commit(struct exe *e);
 
 /* run.c: what all steps share */
 void run_release(struct exe *e);
+/* The next programs get domains made anew: a place is another directory now. */
+void run_forget_domains(struct run *run);
+/* No run: nothing open, nothing known. */
+void run_clear(struct run *run);
 void run_release_gap(struct run *run);
 /* Says why the run fails; returns ON_BROKE. What a step changed decides about holding. */
 enum exe_event run_broke(struct exe *e, enum wire_reason reason, const char *fmt, ...)
@@ -225,8 +269,30 @@ bool run_child_ok(const struct exe *e);
 int run_child_status(const struct exe *e);
 /* Reads `git status`: HEAD's commit, run.dirty, and the first names of what differs. */
 bool run_read_status(struct exe *e, char head[WIRE_OID_MAX], char *names, size_t names_size);
+/* The first word of what the program has printed; false when it is no object id. */
+bool run_read_id(const struct child *c, char id[WIRE_OID_MAX]);
 /* Starts e->command for the present task: SPAWNED or BROKE. */
 enum exe_event run_spawn(struct exe *e);
+
+/* signature.c: what is signed, and what git says about it */
+struct signed_tag {
+	char object[WIRE_OID_MAX];
+	char type[16];
+	char name[VERSION_MAX + 8];
+};
+/* The head of a tag object; false when it is none. */
+bool signature_read_tag(const char *text, size_t len, struct signed_tag *tag);
+/* The signature that git will look at, in a tag or in a commit. */
+enum signature signature_of_tag(const char *text, size_t len);
+enum signature signature_of_commit(const char *text, size_t len);
+/*
+ * True when git said of a signature of this kind that it is good, with nothing against it: then key
+ * is its fingerprint, and who its owner, escaped.
+ */
+bool signature_is_good(enum signature kind, const char *text, size_t len, char key[WIRE_KEY_MAX],
+    char who[EXE_SIGNER_MAX]);
+/* Why it is not, in words for a person; may hold what git said, unescaped. */
+void signature_why(enum signature kind, const char *text, size_t len, char *why, size_t why_size);
 
 /* report.c: the executor's half of the reports */
 void report_hello(struct exe *e);
@@ -259,6 +325,8 @@ void announcement_clear_retry(struct exe *e);
 /* Takes the locks of the checkout and of the state directory, or ends the process: 75 and the
  * owner's name, 78 when the state directory is another checkout's. */
 void lock_take(struct exe *e);
+/* Whether somebody has the checkout's lock, and who. Takes nothing. */
+bool lock_is_taken(const struct exe *e, char *owner, size_t size);
 /* Removes what a killed git left; names each in the log. 0, or -1 with errno EBUSY. */
 int lock_clear_stale(struct exe *e);
 
@@ -281,9 +349,19 @@ int applied_subtract(struct exe *e);
 /* Adds the journal's records to the file, durably. 0; -1 and errno. */
 int applied_save(struct exe *e);
 
-/* seal.c */
-void seal_build(struct exe *e); /* the filters, as the configuration asks */
-void seal(struct exe *e);       /* limits, no_new_privs, our own filter: not to be undone */
+/* seal.c: in this order */
+void seal_user(struct exe *e);  /* becomes deploy_user when started as root */
+void seal_build(struct exe *e); /* the filters, and what this kernel keeps of them */
+void seal(struct exe *e);       /* limits, our own domain, our own filter: not to be undone */
+/* The halves of seal_build(), for whoever says by itself what is missing. */
+void seal_look(struct exe *e);
+void seal_filters(struct exe *e);
+
+/* denial.c: what was refused to the present step */
+/* revents: of child.notify_fd. Answers the call that waits there, and counts it. */
+void denial_hear(struct exe *e, short revents);
+/* Adds to run.detail what was refused, and which key of the configuration allows it. */
+void denial_explain(struct exe *e);
 
 /* output.c: what steps print */
 int output_open(struct exe *e); /* begins log/RUN.log and removes the oldest; 0, or -1, errno */

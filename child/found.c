@@ -37,13 +37,10 @@ signal_is_there(struct exe *e)
 	return true;
 }
 
-/* A crash, a kill or a power cut came between begin and commit. */
-static void
-found_unfinished(struct exe *e)
+void
+found_end_strays(struct exe *e)
 {
-	struct journal_state *s = &e->journal.state;
 	char mark[CONF_TEXT_MAX + 32];
-	bool again;
 	int strays = 1;
 
 	snprintf(mark, sizeof(mark), COMMAND_MARK, e->conf.state_dir);
@@ -52,6 +49,15 @@ found_unfinished(struct exe *e)
 		strays = tree_end_strays(mark);
 	if (strays != 0)
 		log_exit(EX_TEMPFAIL, "a process of the interrupted run does not end");
+}
+
+/* A crash, a kill or a power cut came between begin and commit. model: found_unfinished */
+static void
+found_unfinished(struct exe *e)
+{
+	struct journal_state *s = &e->journal.state;
+	bool again;
+
 	s->interruptions++;
 	s->phase = PHASE_FAILED;
 	s->reason = REASON_INTERRUPTED;
@@ -70,15 +76,25 @@ found_unfinished(struct exe *e)
 	report_failure(e, REP_INTERRUPTED, again ? 1 : 0);
 }
 
+/*
+ * The debt is paid by a daemon that has started behind the commit, and by no other: one may have
+ * come in between while the old pair still worked. Start times are in whole ticks; an instance of
+ * the commit's own tick that is not the one of that time has come behind it.
+ */
 static bool
-same_daemon(const struct exe *e)
+is_paid(const struct exe *e)
 {
 	const struct journal_state *s = &e->journal.state;
+	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
 
-	return s->daemon_pid == e->daemon_pid && s->daemon_start == e->daemon_start &&
-	       strcmp(s->daemon_boot, e->boot_id) == 0;
+	if (strcmp(s->daemon_boot, e->boot_id) != 0)
+		return true;
+	if (s->daemon_pid == e->daemon_pid && s->daemon_start == e->daemon_start)
+		return false;
+	return e->daemon_start >= s->committed_ms * ticks / 1000;
 }
 
+/* model: found_owed, debt_paid, debt_unconfirmed, debt_open */
 static void
 found_owed(struct exe *e)
 {
@@ -88,7 +104,8 @@ found_owed(struct exe *e)
 	journal_get_signal(s, &signal);
 	if (announcement_take(e, &signal) == -1)
 		log_warn("run=%s: the signal file could not be removed", s->run);
-	if (!same_daemon(e)) {
+	announcement_restore(e);
+	if (is_paid(e)) {
 		s->phase = PHASE_DEPLOYED;
 		save(e);
 		log_info("run=%s: the daemon has restarted; %s is deployed", s->run, s->to);
@@ -122,6 +139,7 @@ exe_report_found(struct exe *e)
 		found_owed(e);
 		break;
 	case PHASE_DEPLOYED:
+		announcement_restore(e);
 		report_update(e, REP_DEPLOYED);
 		break;
 	case PHASE_IDLE:

@@ -56,6 +56,7 @@ line_make(const struct exe *e, const char *result)
 	add_text(line, "to", s->to);
 	add_text(line, "commit", s->commit);
 	add_text(line, "previous_commit", s->previous);
+	add_text(line, "key", s->key);
 	json_object_set_new(line, "attempt", json_integer((json_int_t)s->attempt));
 	if (s->reason != REASON_NONE) {
 		add_text(line, "step", wire_step_name((uint32_t)s->step));

@@ -132,13 +132,51 @@ field_read(struct journal_state *s, const struct field *f, const char *value)
 	return true;
 }
 
+static bool
+is_version_or_empty(const char *s)
+{
+	struct version v;
+
+	return s[0] == '\0' || (s[0] != 'v' && version_parse(&v, s) == 0);
+}
+
+static bool
+is_id_or_empty(const char *s)
+{
+	return s[0] == '\0' || text_is_object_id(s);
+}
+
+static bool
+texts_are_possible(const struct journal_state *s)
+{
+	const char *const versions[] = {s->from, s->base, s->installed};
+	const char *const either[] = {s->available, s->to};
+	const char *const ids[] = {s->commit, s->previous, s->base_commit, s->base_target,
+	    s->halfway, s->installed_commit};
+	size_t i;
+
+	for (i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
+		if (!is_version_or_empty(versions[i]))
+			return false;
+	for (i = 0; i < sizeof(either) / sizeof(either[0]); i++)
+		if (!is_version_or_empty(either[i]) && !text_is_object_id(either[i]))
+			return false;
+	for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		if (!is_id_or_empty(ids[i]))
+			return false;
+	return (s->run[0] == '\0' || text_is_name(s->run)) &&
+	       s->run[strcspn(s->run, "._")] == '\0' &&
+	       text_is_field_or_empty(s->key, sizeof(s->key)) &&
+	       text_is_field_or_empty(s->detail, sizeof(s->detail));
+}
+
 /* What is reported from it must pass wire_check(), so nothing else is believed. */
 static bool
 state_is_possible(const struct journal_state *s)
 {
 	if (s->phase >= PHASE_END || s->step >= STEP_END || s->reason >= REASON_END ||
 	    s->channel >= CHANNEL_END || s->attempt > UINT32_MAX || s->interruptions > UINT32_MAX ||
-	    s->restarts > UINT32_MAX)
+	    s->restarts > UINT32_MAX || !texts_are_possible(s))
 		return false;
 	if (s->phase == PHASE_IDLE)
 		return true;

@@ -69,6 +69,7 @@ enum journal_phase { JOURNAL_PHASES(JOURNAL_ENUM_PHASE) PHASE_END };
 	X(to, TEXT, VERSION_MAX)                                                                   \
 	X(commit, TEXT, WIRE_OID_MAX)                                                              \
 	X(previous, TEXT, WIRE_OID_MAX)                                                            \
+	X(key, TEXT, WIRE_KEY_MAX) /* the fingerprint of what signed commit */                     \
 	X(base, TEXT, VERSION_MAX) /* from, once an unfinished update has touched the tree */      \
 	X(base_commit, TEXT, WIRE_OID_MAX) /* HEAD of that time: the way back */                   \
 	X(base_target, TEXT, WIRE_OID_MAX) /* what was to become HEAD */                           \
@@ -78,6 +79,7 @@ enum journal_phase { JOURNAL_PHASES(JOURNAL_ENUM_PHASE) PHASE_END };
 	X(installed_commit, TEXT, WIRE_OID_MAX) /* and where HEAD was then */                      \
 	X(due_ms, NUMBER, 0) /* CLOCK_BOOTTIME of the next attempt, in due_boot */                 \
 	X(due_boot, TEXT, JOURNAL_BOOT_MAX)                                                        \
+	X(committed_ms, NUMBER, 0) /* CLOCK_BOOTTIME of the commit, in daemon_boot */              \
 	X(daemon_pid, NUMBER, 0)                                                                   \
 	X(daemon_start, NUMBER, 0)                                                                 \
 	X(daemon_boot, TEXT, JOURNAL_BOOT_MAX)                                                     \

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -23,12 +24,22 @@
 #include "log.h"
 #include "text.h"
 
-#define LOCK_NAME     "moult.lock"
-#define LOCK_TRY_MS   50
-#define STATE_LOCK    "lock" /* its line is the checkout that the directory belongs to */
-#define OWNER_BYTES   1100   /* a path of the configuration, escaped */
-#define REFS_DEPTH    16
-#define PROC_PATH_MAX 64
+#define LOCK_NAME          "moult.lock"
+#define LOCK_TRY_MS        50
+#define STATE_LOCK         "lock" /* its line is the checkout that the directory belongs to */
+#define OWNER_BYTES        1100   /* a path of the configuration, escaped */
+#define REFS_DEPTH         16
+#define PROC_PATH_MAX      64
+#define COMM_BYTES         32
+#define STAT_BYTES         1024
+#define CMDLINE_BYTES      8192
+#define LOCK_BORN_ERROR_MS 1000 /* between the clocks of files and of processes */
+
+/* Of a lock that somebody's git made. */
+struct lock_age {
+	int64_t born_ms; /* CLOCK_BOOTTIME */
+	uid_t owner;
+};
 
 static bool
 try_lock(int fd)
@@ -59,11 +70,15 @@ take(int dir_fd, const char *dir, const char *name, const char *what)
 	char owner[OWNER_BYTES];
 	int64_t until = clock_monotonic_ms() + EXE_LOCK_WAIT_MS;
 	const struct timespec pause = {0, LOCK_TRY_MS * 1000000L};
-	int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat st;
 
 	if (fd == -1)
 		log_exit(errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR, "%s/%s: %s", dir,
 		    name, strerror(errno));
+	/* It is written to: what has another name as well may be anybody's. */
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+		log_exit(EX_NOPERM, "%s/%s is not a file of its own", dir, name);
 	/* The old executor of a pair that just ended still needs some ms to see end of file. */
 	while (!try_lock(fd)) {
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
@@ -118,35 +133,112 @@ lock_take(struct exe *e)
 	bind_state(e);
 }
 
-/* A process called git, or one of its helpers, that may be working in this checkout. */
-static bool
-is_git_here(const struct exe *e, const char *pid, uid_t owner)
+bool
+lock_is_taken(const struct exe *e, char *owner, size_t size)
 {
-	char path[PROC_PATH_MAX], text[CONF_TEXT_MAX + 8];
-	size_t repo = strlen(e->conf.repo);
-	struct stat st;
+	char line[OWNER_BYTES] = "";
+	struct flock lock;
+	int fd = openat(e->gitdir_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	bool taken;
+
+	memset(&lock, 0, sizeof(lock));
+	lock.l_type = F_RDLCK;
+	taken = fd != -1 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	if (taken)
+		read_line(fd, line);
+	if (fd != -1)
+		close(fd);
+	snprintf(owner, size, "%s", line[0] != '\0' ? line : "another moult");
+	return taken;
+}
+
+/* Up to size - 1 bytes of a file in a process's directory; -1: it is gone, or not for us. */
+static ssize_t
+read_proc(const char *pid, const char *name, char *text, size_t size)
+{
+	char path[PROC_PATH_MAX];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+	snprintf(path, sizeof(path), "/proc/%.20s/%s", pid, name);
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
+		return -1;
+	n = read(fd, text, size - 1);
 	close(fd);
-	if (n < 3 || strncmp(text, "git", 3) != 0 || (n > 3 && text[3] != '\n' && text[3] != '-'))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%.20s/cwd", pid);
-	n = readlink(path, text, sizeof(text) - 1);
-	snprintf(path, sizeof(path), "/proc/%.20s", pid);
-	/* Where another user's works is not to be seen: it may be here when the lock is theirs. */
-	if (n == -1)
-		return errno == EACCES && stat(path, &st) == 0 && st.st_uid == owner;
-	text[n] = '\0';
-	return strncmp(text, e->conf.repo, repo) == 0 && (text[repo] == '/' || text[repo] == '\0');
+	if (n >= 0)
+		text[n] = '\0';
+	return n;
 }
 
 static bool
-git_lives(const struct exe *e, uid_t owner)
+is_git(const char *pid)
+{
+	char name[COMM_BYTES];
+	ssize_t n = read_proc(pid, "comm", name, sizeof(name));
+
+	return n >= 3 && strncmp(name, "git", 3) == 0 &&
+	       (n == 3 || name[3] == '\n' || name[3] == '-');
+}
+
+/* CLOCK_BOOTTIME, in ms, at which a process started (proc(5), starttime); -1: not to be had. */
+static int64_t
+started_ms(const char *pid)
+{
+	char text[STAT_BYTES], *p;
+
+	if (read_proc(pid, "stat", text, sizeof(text)) <= 0 || (p = strrchr(text, ')')) == NULL)
+		return -1;
+	/* The name, which may hold blanks, is field 2; starttime is field 22. */
+	for (int field = 2; field < 22 && p != NULL; field++)
+		p = strchr(p + 1, ' ');
+	return p == NULL ? -1 : strtoll(p, NULL, 10) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+/* The argument --git-dir=... of a git, as moult starts it. 1: it names ours, 0: another, -1: none.
+ */
+static int
+names_git_dir(const struct exe *e, const char *pid)
+{
+	static const char option[] = "--git-dir=";
+	char text[CMDLINE_BYTES], own[CONF_TEXT_MAX + 8];
+	ssize_t n = read_proc(pid, "cmdline", text, sizeof(text));
+
+	snprintf(own, sizeof(own), "%s/.git", e->conf.repo);
+	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1)
+		if (strncmp(text + at, option, sizeof(option) - 1) == 0)
+			return strcmp(text + at + sizeof(option) - 1, own) == 0;
+	return -1;
+}
+
+/*
+ * A git that may be working in this checkout and hold a lock of that age. Behind our Landlock
+ * domain, and of other users, the directory that it works in cannot be read: then any git of the
+ * lock's owner counts that is older than the lock.
+ */
+static bool
+may_hold(const struct exe *e, const char *pid, const struct lock_age *lock)
+{
+	char path[PROC_PATH_MAX], dir[CONF_TEXT_MAX + 8];
+	size_t repo = strlen(e->conf.repo);
+	struct stat st;
+	ssize_t n;
+	int named;
+
+	if (!is_git(pid) || started_ms(pid) > lock->born_ms + LOCK_BORN_ERROR_MS)
+		return false;
+	if ((named = names_git_dir(e, pid)) != -1)
+		return named == 1;
+	snprintf(path, sizeof(path), "/proc/%.20s/cwd", pid);
+	n = readlink(path, dir, sizeof(dir) - 1);
+	snprintf(path, sizeof(path), "/proc/%.20s", pid);
+	if (n == -1)
+		return errno == EACCES && stat(path, &st) == 0 && st.st_uid == lock->owner;
+	dir[n] = '\0';
+	return strncmp(dir, e->conf.repo, repo) == 0 && (dir[repo] == '/' || dir[repo] == '\0');
+}
+
+static bool
+git_lives(const struct exe *e, const struct lock_age *lock)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -156,20 +248,41 @@ git_lives(const struct exe *e, uid_t owner)
 		return true;
 	while (!lives && (entry = readdir(proc)) != NULL)
 		if (isdigit((unsigned char)entry->d_name[0]))
-			lives = is_git_here(e, entry->d_name, owner);
+			lives = may_hold(e, entry->d_name, lock);
 	closedir(proc);
 	return lives;
+}
+
+static int
+lock_age(int dir_fd, const char *name, struct lock_age *lock)
+{
+	struct statx sx;
+	struct timespec wall, boot;
+	int64_t age_ms;
+
+	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_UID | STATX_MTIME | STATX_BTIME, &sx) ==
+		-1 ||
+	    clock_gettime(CLOCK_REALTIME, &wall) == -1 ||
+	    clock_gettime(CLOCK_BOOTTIME, &boot) == -1)
+		return -1;
+	if ((sx.stx_mask & STATX_BTIME) == 0)
+		sx.stx_btime = sx.stx_mtime;
+	age_ms = (wall.tv_sec - sx.stx_btime.tv_sec) * 1000 +
+		 (wall.tv_nsec - (int64_t)sx.stx_btime.tv_nsec) / 1000000;
+	lock->born_ms = boot.tv_sec * 1000 + boot.tv_nsec / 1000000 - age_ms;
+	lock->owner = sx.stx_uid;
+	return 0;
 }
 
 /* Removes one lock; where names its directory in .git. 0: gone, or was not there; -1, errno. */
 static int
 remove_stale(const struct exe *e, int dir_fd, const char *where, const char *name)
 {
-	struct stat st;
+	struct lock_age lock;
 
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+	if (lock_age(dir_fd, name, &lock) == -1)
 		return errno == ENOENT ? 0 : -1;
-	if (git_lives(e, st.st_uid)) {
+	if (git_lives(e, &lock)) {
 		errno = EBUSY;
 		return -1;
 	}
@@ -188,11 +301,20 @@ ends_with(const char *name, const char *end)
 	return a > b && strcmp(name + a - b, end) == 0;
 }
 
-/* Below refs/: every *.lock. In objects/pack: every tmp_*, the remains of a cut off fetch. */
+/* A directory of the checkout's: its own, and not where a link leads. */
 static int
-sweep(const struct exe *e, const char *where, bool pack, int depth)
+open_own(int dir_fd, const char *name)
 {
-	int fd = openat(e->gitdir_fd, where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/*
+ * Below refs/: every *.lock. In objects/pack: every tmp_*, the remains of a cut off fetch. fd is
+ * that of the directory, and is closed here; where names it in .git.
+ */
+static int
+sweep(const struct exe *e, int fd, const char *where, bool pack, int depth)
+{
 	char below[PATH_MAX];
 	struct dirent *entry;
 	int rc = 0;
@@ -213,9 +335,24 @@ sweep(const struct exe *e, const char *where, bool pack, int depth)
 			rc = remove_stale(e, fd, where, name);
 		else if (!pack && depth > 0 && entry->d_type == DT_DIR &&
 			 snprintf(below, sizeof(below), "%s/%s", where, name) < (int)sizeof(below))
-			rc = sweep(e, below, false, depth - 1);
+			rc = sweep(e, open_own(fd, name), below, false, depth - 1);
 	}
 	closedir(dir);
+	return rc;
+}
+
+static int
+sweep_pack(const struct exe *e)
+{
+	int objects_fd = open_own(e->gitdir_fd, "objects"), fd = -1, rc, error;
+
+	if (objects_fd != -1)
+		fd = open_own(objects_fd, "pack");
+	rc = sweep(e, fd, "objects/pack", true, 0);
+	error = errno;
+	if (objects_fd != -1)
+		close(objects_fd);
+	errno = error;
 	return rc;
 }
 
@@ -228,7 +365,7 @@ lock_clear_stale(struct exe *e)
 	for (size_t i = 0; names[i] != NULL; i++)
 		if (remove_stale(e, e->gitdir_fd, "", names[i]) == -1)
 			return -1;
-	if (sweep(e, "refs", false, REFS_DEPTH) == -1)
+	if (sweep(e, open_own(e->gitdir_fd, "refs"), "refs", false, REFS_DEPTH) == -1)
 		return -1;
-	return sweep(e, "objects/pack", true, 0);
+	return sweep_pack(e);
 }

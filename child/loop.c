@@ -15,7 +15,7 @@
 #include "executor.h"
 #include "log.h"
 
-enum slot { SLOT_WIRE, SLOT_SIGNAL, SLOT_LOG, SLOT_OUT, SLOT_END };
+enum slot { SLOT_WIRE, SLOT_SIGNAL, SLOT_LOG, SLOT_OUT, SLOT_NOTIFY, SLOT_END };
 
 static void
 set_slot(struct pollfd *slot, int fd)
@@ -50,6 +50,7 @@ wait_for(struct exe *e, struct pollfd slots[SLOT_END])
 	set_slot(&slots[SLOT_SIGNAL], e->signalfd);
 	set_slot(&slots[SLOT_LOG], e->child.log_fd);
 	set_slot(&slots[SLOT_OUT], e->child.out_fd);
+	set_slot(&slots[SLOT_NOTIFY], e->child.notify_fd);
 	left = deadline == INT64_MAX ? 0 : deadline - clock_monotonic_ms();
 	if (left < 0)
 		left = 0;
@@ -78,7 +79,8 @@ on_signals(struct exe *e)
 		if (!any_left)
 			exe_dispatch(e, ON_EMPTY);
 		else
-			tree_signal(e->ending); /* orphans that have come to us since */
+			tree_signal(
+			    e->ending, e->scope_kill); /* orphans that have come to us since */
 	}
 }
 
@@ -120,6 +122,8 @@ exe_loop(struct exe *e)
 		wait_for(e, slots);
 		if ((slots[SLOT_LOG].revents | slots[SLOT_OUT].revents) != 0)
 			on_output(e);
+		if (slots[SLOT_NOTIFY].revents != 0)
+			denial_hear(e, slots[SLOT_NOTIFY].revents);
 		if (slots[SLOT_SIGNAL].revents != 0)
 			on_signals(e);
 		if (slots[SLOT_WIRE].revents != 0)

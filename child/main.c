@@ -20,17 +20,22 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "executor.h"
 #include "log.h"
 
 static const char usage_text[] =
     "usage: moult-executor -f FILE -g PID:START\n"
+    "       moult-executor -f FILE --check\n"
     "\n"
     "The half of moult that runs git, migrations and the install command. It is started by\n"
     "moult-monitor, with their socketpair at descriptor 3, and is of no use without it.\n"
+    "With --check it tries whether it could work here, changes nothing, and prints a line for\n"
+    "each finding: `ok', `warning' or `failed', a word for what it is about, and a text.\n"
     "\n"
     "  -f, --config=FILE       the configuration\n"
     "  -g, --daemon=PID:START  the daemon: its pid, and its start time in clock ticks\n"
+    "  -c, --check             for `moult check': no monitor, no lock, no journal\n"
     "  -h, --help              this text\n"
     "  -V, --version           the version\n";
 
@@ -48,21 +53,25 @@ read_daemon(struct exe *e, const char *text)
 }
 
 static const char *
-read_options(struct exe *e, int argc, char *argv[])
+read_options(struct exe *e, int argc, char *argv[], bool *checking)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'f'},
-	    {"daemon", required_argument, NULL, 'g'}, {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+	    {"daemon", required_argument, NULL, 'g'}, {"check", no_argument, NULL, 'c'},
+	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0}};
 	const char *config = NULL;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "f:g:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "f:g:chV", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
 			config = optarg;
 			break;
 		case 'g':
 			read_daemon(e, optarg);
+			break;
+		case 'c':
+			*checking = true;
 			break;
 		case 'h':
 			fputs(usage_text, stdout);
@@ -74,8 +83,8 @@ read_options(struct exe *e, int argc, char *argv[])
 			usage("unknown option");
 		}
 	}
-	if (config == NULL || e->daemon_pid == 0 || optind != argc)
-		usage("-f and -g are needed, and nothing else");
+	if (config == NULL || (e->daemon_pid == 0) != *checking || optind != argc)
+		usage("-f and one of -g and --check are needed, and nothing else");
 	return config;
 }
 
@@ -112,6 +121,20 @@ open_own_dir(int parent_fd, const char *path, mode_t mode, const char *state_dir
 	return fd;
 }
 
+/*
+ * For the steps, so that their domains can name them. What a step has made of them is not looked at
+ * here: the preflight puts it right.
+ */
+static void
+make_step_dirs(const struct exe *e)
+{
+	static const char *const dirs[] = {"git", "tmp"};
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (mkdirat(e->state_fd, dirs[i], 0700) == -1 && errno != EEXIST)
+			fatal("[deploy] state_dir: %s/%s", e->conf.state_dir, dirs[i]);
+}
+
 static void
 open_places(struct exe *e)
 {
@@ -119,13 +142,27 @@ open_places(struct exe *e)
 		fatal("/");
 	if ((e->repo_fd = file_open_dir(AT_FDCWD, e->conf.repo)) == -1)
 		log_exit(EX_CONFIG, "[deploy] repo: %s: %s", e->conf.repo, strerror(errno));
-	if ((e->gitdir_fd = file_open_dir(e->repo_fd, ".git")) == -1)
+	e->gitdir_fd = openat(e->repo_fd, ".git", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (e->gitdir_fd == -1)
 		log_exit(EX_CONFIG, "[deploy] repo: %s/.git: %s", e->conf.repo, strerror(errno));
 	e->state_fd = open_own_dir(AT_FDCWD, e->conf.state_dir, 0755, e->conf.state_dir);
 	e->log_dir_fd = open_own_dir(e->state_fd, "log", 0750, e->conf.state_dir);
+	make_step_dirs(e);
 	conf_split_path(e->conf.signal, e->signal_dir, e->signal_name);
 	e->signal_dir_fd = -1;
 	announcement_open(e);
+}
+
+/* A signal that cannot be taken away would be announced again and again. */
+static void
+need_signal_dir(const struct exe *e)
+{
+	if (e->signal_dir_fd != -1 &&
+	    faccessat(e->signal_dir_fd, ".", W_OK | X_OK, AT_EACCESS) == -1)
+		log_exit(EX_NOPERM,
+		    "[deploy] signal: %s: user %s must be able to write this directory, "
+		    "to take the signal away",
+		    e->signal_dir, e->user.name);
 }
 
 static void
@@ -140,7 +177,8 @@ read_boot_id(struct exe *e)
 	e->boot_id[strcspn(e->boot_id, "\n")] = '\0';
 }
 
-/* A migration is recorded at once and what it wrote is not synced: a power cut may have lost it. */
+/* A migration is recorded at once and what it wrote is not synced: a power cut may have lost it.
+ * model: open_journal */
 static void
 doubt_lost(struct exe *e)
 {
@@ -192,32 +230,59 @@ open_signals(struct exe *e)
 		fatal("signalfd");
 }
 
+/* Whatever ends us, nothing of a step outlives us. */
+static void
+end_steps(int status, void *arg)
+{
+	const struct exe *e = arg;
+
+	(void)status;
+	tree_end(e->scope_kill);
+}
+
+static void
+make_ready(struct exe *e)
+{
+	open_places(e);
+	read_boot_id(e);
+	tree_adopt();
+	if (on_exit(end_steps, e) != 0)
+		fatal("on_exit");
+}
+
 int
 main(int argc, char *argv[])
 {
 	static struct exe executor; /* large; nothing else refers to it by name */
 	struct exe *e = &executor;
 	const char *config;
+	bool checking = false;
 
 	log_init("moult-executor");
-	config = read_options(e, argc, argv);
-	check_wire();
-	if (close_range(WIRE_FD + 1, ~0u, 0) == -1)
+	config = read_options(e, argc, argv, &checking);
+	if (!checking)
+		check_wire();
+	if (close_range(checking ? WIRE_FD : WIRE_FD + 1, ~0u, 0) == -1)
 		fatal("close_range");
 	umask(022);
 	if (conf_load(&e->conf, config, conf_complain_to_log, NULL) != 0)
 		exit(EX_CONFIG);
-	e->run.signal_fd = e->run.log_fd = -1;
-	e->child.log_fd = e->child.out_fd = e->child.ask_fd = -1;
+	run_clear(&e->run);
+	e->child.log_fd = e->child.out_fd = e->child.ask_fd = e->child.notify_fd = -1;
 	json_object_seed(0);
+	seal_user(e); /* before the signals: it clears what we ask to be sent at the parent's end */
 	open_signals(e);
-	open_places(e);
-	read_boot_id(e);
-	tree_adopt();
-	if (atexit(tree_end) != 0)
-		fatal("atexit");
+	if (checking)
+		check(e, make_ready);
+	make_ready(e);
+	need_signal_dir(e);
 	seal_build(e);
 	lock_take(e);
+	found_end_strays(e);
+	/* Here it is still seen where a git works. What cannot be removed now is met by the next
+	 * run. */
+	if (lock_clear_stale(e) == -1 && errno != EBUSY)
+		log_warn("stale locks in %s/.git", e->conf.repo);
 	seal(e);
 	open_journal(e);
 	wire_init(&e->wire, WIRE_FD, DOOR_REQUESTS);

@@ -8,7 +8,8 @@
  * names: what is listed passes, what is listed as refused gets EPERM, and any other call, known
  * or yet to come, gets ENOSYS, to which programs know how to fall back. Nothing is killed: git,
  * python and compilers try calls and go on without. The second looks at arguments; it differs
- * by profile. A step inherits the executor's two and adds its own second one.
+ * by network. A step inherits the executor's two and adds its own second one, with the refused
+ * names in it: there the executor answers each of them, and knows afterwards what was refused.
  */
 #include "profile.h"
 
@@ -427,7 +428,14 @@ static const struct filter_row calls[] = {
 #define TERMINAL  "types into a terminal"
 #define OTHERS    "steers other processes of the same user"
 
+#define NO_FASTOPEN(name, flags) BITS(name, flags, MSG_FASTOPEN, "connects without connect")
+
+/* Whatever a wider network refuses a narrower one refuses too: the executor's own program is that of
+ * the widest, and leaves the answer to the step's. */
 #define COMMON \
+	NO_FASTOPEN("sendto", 3) \
+	NO_FASTOPEN("sendmsg", 2) \
+	NO_FASTOPEN("sendmmsg", 3) \
 	BITS("clone", 0, CLONE_NEWNS, NAMESPACE) \
 	BITS("clone", 0, CLONE_NEWUTS, NAMESPACE) \
 	BITS("clone", 0, CLONE_NEWIPC, NAMESPACE) \
@@ -468,10 +476,8 @@ static const struct filter_row calls[] = {
 #define NO_TYPE(type) \
 	MASKED("socket", 1, SOCKET_TYPE, type, ESOCKTNOSUPPORT, "neither a stream nor a datagram")
 #define NO_PROTOCOL(value) IS("socket", 2, value, EPROTONOSUPPORT, "neither TCP nor UDP")
-#define NO_FASTOPEN(name, flags) BITS(name, flags, MSG_FASTOPEN, "connects without connect")
 
-/* Protocols 0 (the default), 6 (TCP) and 17 (UDP) remain. */
-#define INTERNET \
+#define FAMILIES \
 	RANGE(FILTER_GT, AF_INET6) \
 	NO_FAMILY(AF_AX25) \
 	NO_FAMILY(AF_IPX) \
@@ -484,13 +490,21 @@ static const struct filter_row calls[] = {
 	NO_TYPE(SOCK_RDM) \
 	NO_TYPE(SOCK_DCCP) \
 	NO_TYPE(SOCK_PACKET) \
+	NO_PROTOCOL(1) NO_PROTOCOL(2) NO_PROTOCOL(3) NO_PROTOCOL(4) NO_PROTOCOL(5)
+
+/* Protocols 0 (the default), 6 (TCP) and 17 (UDP) remain. */
+#define INTERNET \
+	FAMILIES \
 	COMPARED("socket", 2, FILTER_GT, IPPROTO_UDP, EPROTONOSUPPORT, "MPTCP, SCTP and the like") \
-	NO_PROTOCOL(1) NO_PROTOCOL(2) NO_PROTOCOL(3) NO_PROTOCOL(4) NO_PROTOCOL(5) \
 	NO_PROTOCOL(7) NO_PROTOCOL(8) NO_PROTOCOL(9) NO_PROTOCOL(10) NO_PROTOCOL(11) \
-	NO_PROTOCOL(12) NO_PROTOCOL(13) NO_PROTOCOL(14) NO_PROTOCOL(15) NO_PROTOCOL(16) \
-	NO_FASTOPEN("sendto", 3) \
-	NO_FASTOPEN("sendmsg", 2) \
-	NO_FASTOPEN("sendmmsg", 3)
+	NO_PROTOCOL(12) NO_PROTOCOL(13) NO_PROTOCOL(14) NO_PROTOCOL(15) NO_PROTOCOL(16)
+
+/* Of a stream 0 and 6 remain, which are both TCP. */
+#define TCP_ALONE \
+	FAMILIES \
+	COMPARED("socket", 2, FILTER_GT, IPPROTO_TCP, EPROTONOSUPPORT, "MPTCP, UDP and the like") \
+	MASKED("socket", 1, SOCKET_TYPE, SOCK_DGRAM, ESOCKTNOSUPPORT, \
+	    "UDP carries anything anywhere; names are asked for by TCP")
 
 /* AF_INET and AF_INET6 share a bit that AF_UNIX lacks: there SEQPACKET is no SCTP. */
 static_assert((AF_INET & AF_INET6 & ~AF_UNIX) == AF_INET, "a bit tells them apart");
@@ -499,22 +513,27 @@ static_assert((AF_INET & AF_INET6 & ~AF_UNIX) == AF_INET, "a bit tells them apar
 	 .test = FILTER_MASKED_EQ, .argument = 1, .mask = SOCKET_TYPE, .value = SOCK_SEQPACKET, \
 	 .why = "SCTP by default", .also_argument = 0, .also_mask = AF_INET},
 
-static const struct filter_row local[] = {
+#define NOT_CALLED \
+	NEVER("bind", EPERM, "the step is not called from outside") \
+	NEVER("listen", EPERM, "the step is not called from outside") \
+	NEVER("accept", EPERM, "the step is not called from outside") \
+	NEVER("accept4", EPERM, "the step is not called from outside")
+
+static const struct filter_row none[] = {
 	COMMON
-	NEVER("socket", EAFNOSUPPORT, "the step needs no network")
+	NEVER("socket", EAFNOSUPPORT, "the step has no network")
+	NOT_CALLED
 };
 
-static const struct filter_row fetch[] = {
+static const struct filter_row remote[] = {
 	COMMON
-	INTERNET
+	TCP_ALONE
 	NO_INTERNET_SEQPACKET
 	RANGE(FILTER_LT, AF_INET)
-	NEVER("listen", EPERM, "a fetch calls, it is not called")
-	NEVER("accept", EPERM, "a fetch calls, it is not called")
-	NEVER("accept4", EPERM, "a fetch calls, it is not called")
+	NOT_CALLED
 };
 
-static const struct filter_row network[] = {
+static const struct filter_row internet[] = {
 	COMMON
 	INTERNET
 	NO_INTERNET_SEQPACKET
@@ -527,10 +546,10 @@ static const struct filter_row network[] = {
 static const struct {
 	const struct filter_row *rows;
 	size_t count;
-} profiles[PROFILE_END] = {
-    [PROFILE_LOCAL] = {local, COUNT(local)},
-    [PROFILE_FETCH] = {fetch, COUNT(fetch)},
-    [PROFILE_OPEN] = {network, COUNT(network)},
+} networks[NETWORK_END] = {
+    [NETWORK_NONE] = {none, COUNT(none)},
+    [NETWORK_REMOTE] = {remote, COUNT(remote)},
+    [NETWORK_OPEN] = {internet, COUNT(internet)},
 };
 
 const struct filter_row *
@@ -541,20 +560,77 @@ profile_calls(size_t *count)
 }
 
 const struct filter_row *
-profile_arguments(enum profile profile, size_t *count)
+profile_arguments(enum network network, size_t *count)
 {
-	*count = profiles[profile].count;
-	return profiles[profile].rows;
+	*count = networks[network].count;
+	return networks[network].rows;
+}
+
+const struct filter_row *
+profile_refusal(enum network network, int number, const uint64_t arguments[6])
+{
+	const struct filter_row *row =
+	    filter_find(networks[network].rows, networks[network].count, number, arguments);
+
+	if (row == NULL)
+		row = filter_find(calls, COUNT(calls), number, arguments);
+	return row != NULL && row->verdict == FILTER_REFUSE ? row : NULL;
+}
+
+/* The rows that refuse, in a list of their own: with their errors, or told to a listener. */
+static size_t
+gather(struct filter_row *list, const struct filter_row *rows, size_t count, bool allowed_too,
+    bool tell)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!allowed_too && rows[i].verdict != FILTER_REFUSE)
+			continue;
+		list[used] = rows[i];
+		if (tell && rows[i].verdict == FILTER_REFUSE)
+			list[used].verdict = FILTER_TELL;
+		used++;
+	}
+	return used;
+}
+
+#define LIST_MAX (COUNT(calls) + COUNT(none) + COUNT(remote) + COUNT(internet))
+
+static void
+build_arguments(struct filter_program *p, enum network network, bool tell)
+{
+	struct filter_row list[LIST_MAX];
+	size_t n = gather(list, networks[network].rows, networks[network].count, false, tell);
+
+	n += gather(list + n, calls, COUNT(calls), false, tell);
+	if (filter_build(p, list, n, FILTER_ALLOW, 0) == -1)
+		fatal("the table of arguments");
+}
+
+int
+profile_load_own(const struct filters *f)
+{
+	const struct filter_program *own =
+	    f->told[f->widest].code != NULL ? &f->told[f->widest] : &f->plain[f->widest];
+
+	/* Arguments first: the table of names would let the second load pass either way. */
+	return filter_load(own) == -1 || filter_load(&f->calls) == -1 ? -1 : 0;
 }
 
 void
-profile_build(struct filters *f, enum profile widest)
+profile_build(struct filters *f, enum network widest)
 {
-	if (filter_build(&f->calls, calls, COUNT(calls), FILTER_REFUSE, ENOSYS) == -1)
+	struct filter_row list[LIST_MAX];
+	bool tell = filter_can_tell();
+	size_t n = gather(list, calls, COUNT(calls), true, tell);
+
+	if (filter_build(&f->calls, list, n, FILTER_REFUSE, ENOSYS) == -1)
 		fatal("the table of system calls");
-	for (size_t i = 0; i < PROFILE_END; i++)
-		if (filter_build(
-			&f->profile[i], profiles[i].rows, profiles[i].count, FILTER_ALLOW, 0) == -1)
-			fatal("the table of arguments");
 	f->widest = widest;
+	for (size_t i = 0; i <= widest; i++) {
+		build_arguments(&f->plain[i], (enum network)i, false);
+		if (tell)
+			build_arguments(&f->told[i], (enum network)i, true);
+	}
 }

@@ -43,6 +43,7 @@ update_fill(const struct exe *e, struct wire_update *u)
 	snprintf(u->to, sizeof(u->to), "%s", s->to);
 	snprintf(u->commit, sizeof(u->commit), "%s", s->commit);
 	snprintf(u->previous, sizeof(u->previous), "%s", s->previous);
+	snprintf(u->key, sizeof(u->key), "%s", s->key);
 }
 
 void
@@ -52,6 +53,7 @@ report_hello(struct exe *e)
 
 	memset(&body, 0, sizeof(body));
 	body.version = WIRE_VERSION;
+	body.missing = e->missing;
 	snprintf(body.build, sizeof(body.build), "%s", MOULT_BUILD);
 	/* While a restart is owed, what was installed is not what runs. */
 	if (e->journal.state.phase != PHASE_OWED)

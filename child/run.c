@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "domain.h"
 #include "executor.h"
 #include "log.h"
 #include "text.h"
@@ -34,8 +35,27 @@ run_release(struct exe *e)
 	if (e->run.log_fd != -1)
 		close(e->run.log_fd);
 	run_release_gap(&e->run);
-	memset(&e->run, 0, sizeof(e->run));
-	e->run.signal_fd = e->run.log_fd = -1;
+	run_forget_domains(&e->run);
+	run_clear(&e->run);
+}
+
+void
+run_forget_domains(struct run *run)
+{
+	for (size_t i = 0; i < PROFILE_END; i++) {
+		if (run->ruleset_fd[i] != -1)
+			close(run->ruleset_fd[i]);
+		run->ruleset_fd[i] = -1;
+	}
+}
+
+void
+run_clear(struct run *run)
+{
+	memset(run, 0, sizeof(*run));
+	run->signal_fd = run->log_fd = -1;
+	for (size_t i = 0; i < PROFILE_END; i++)
+		run->ruleset_fd[i] = -1;
 }
 
 enum exe_event
@@ -98,13 +118,21 @@ run_spawn(struct exe *e)
 {
 	const int start[] = {
 	    [START_REPO] = e->repo_fd, [START_STATE] = e->state_fd, [START_ROOT] = e->root_fd};
+	const struct command *c = &e->command;
+	struct ground ground = {&e->filters, -1, start[c->start], e->lock_fd};
+	int *ruleset_fd = &e->run.ruleset_fd[c->profile];
+	char where[DOMAIN_PATH_MAX];
 	const char *stage;
 
-	if (spawn(&e->child, &e->command, &e->filters, start[e->command.start], e->lock_fd,
-		&stage) == 0)
+	/* One for all programs of a profile in a run: its places do not change. */
+	if (*ruleset_fd == -1 && domain_step(e, c->profile, c->network, ruleset_fd, where) == -1)
+		return run_broke(
+		    e, REASON_SYSTEM, "cannot confine the step: %s: %s", where, strerror(errno));
+	ground.ruleset_fd = *ruleset_fd;
+	if (spawn(&e->child, c, &ground, &stage) == 0)
 		return ON_SPAWNED;
 	return run_broke(e, strcmp(stage, "execve") == 0 ? unstartable(e->run.step) : REASON_SYSTEM,
-	    "cannot run %s: %s: %s", e->command.argv[0], stage, strerror(errno));
+	    "cannot run %s: %s: %s", c->argv[0], stage, strerror(errno));
 }
 
 /* The path of an entry "1 XY sub mH mI mW hH hI path", or of an unmerged one with 10 fields. */
@@ -141,4 +169,16 @@ run_read_status(struct exe *e, char head[WIRE_OID_MAX], char *names, size_t name
 			    names + used, names_size - used, "%s%s", used == 0 ? "" : ", ", path);
 	}
 	return text_is_object_id(head);
+}
+
+bool
+run_read_id(const struct child *c, char id[WIRE_OID_MAX])
+{
+	size_t len = 0;
+
+	while (len < c->out_len && len < WIRE_OID_MAX - 1 && c->out[len] > ' ')
+		len++;
+	memcpy(id, c->out, len);
+	id[len] = '\0';
+	return text_is_object_id(id);
 }

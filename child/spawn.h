@@ -24,15 +24,30 @@
 #define COMMAND_ARENA_BYTES 16384
 #define CHILD_OUT_MAX       65536
 
-/* What a step may reach. X(profile, name, what it is for) */
-#define SPAWN_PROFILES(X)                                             \
-	X(LOCAL, "local", "no socket of any family")                  \
-	X(FETCH, "fetch", "TCP and UDP over IPv4 and IPv6, outgoing") \
-	X(OPEN, "open",                                               \
-	    "as fetch, and Unix sockets, and listening: migrate_network, install_network")
+/*
+ * What a program may do beside computing. Its files are in domain.c, its system calls in profile.c.
+ * X(profile, name, network, what it is for)
+ */
+#define SPAWN_PROFILES(X)                                                           \
+	X(LOOK, "look", NONE, "git reads the checkout")                             \
+	X(FETCH, "fetch", REMOTE, "git fetches")                                    \
+	X(VERIFY, "verify", NONE, "git asks whether a signature is good")           \
+	X(CHECKOUT, "checkout", NONE, "git changes the working tree")               \
+	X(SWEEP, "sweep", NONE, "TMPDIR is emptied")                                \
+	X(MIGRATE, "migrate", CONFIGURED, "migrations, the new version's own code") \
+	X(INSTALL, "install", CONFIGURED, "the install command")
 
-#define SPAWN_ENUM_PROFILE(symbol, name, use) PROFILE_##symbol,
+/* X(network, name, what it reaches) */
+#define SPAWN_NETWORKS(X)                                                                    \
+	X(NONE, "none", "no socket of any family")                                           \
+	X(REMOTE, "remote", "TCP over IPv4 and IPv6, outgoing, to the remote's port and 53") \
+	X(OPEN, "open", "TCP and UDP over IPv4 and IPv6, Unix sockets, listening")
+
+#define SPAWN_ENUM_PROFILE(symbol, name, network, use) PROFILE_##symbol,
 enum profile { SPAWN_PROFILES(SPAWN_ENUM_PROFILE) PROFILE_END };
+
+#define SPAWN_ENUM_NETWORK(symbol, name, reach) NETWORK_##symbol,
+enum network { SPAWN_NETWORKS(SPAWN_ENUM_NETWORK) NETWORK_END };
 
 /* Descriptors a program finds open, beside 0, 1 and 2. */
 #define SPAWN_LOCK_FD   3 /* the checkout's lock: held while anything of the step lives */
@@ -43,9 +58,11 @@ enum start { START_REPO, START_STATE, START_ROOT };
 
 struct command {
 	enum profile profile;
+	enum network network;         /* of this configuration */
 	uint32_t limit_s;             /* of its whole life; in a dialog, of each answer */
 	uint32_t silence_s;           /* without any output; 0: no limit */
 	bool capture;                 /* standard output is for us, not for the log */
+	bool capture_errors;          /* so is standard error */
 	bool dialog;                  /* it is fed requests and answers in lines */
 	bool progress;                /* its output tells percents */
 	enum start start;             /* the directory it begins in */
@@ -58,6 +75,7 @@ struct command {
 struct child {
 	pid_t pid;                  /* 0: none; it is ours, and not reaped */
 	int log_fd, out_fd, ask_fd; /* OWNED: our ends; -1 */
+	int notify_fd;              /* OWNED: calls that were refused to it are told here; -1 */
 	bool exited;
 	int status; /* of waitid: CLD_EXITED's code, or -signal */
 	bool timed_out, silent;
@@ -66,40 +84,72 @@ struct child {
 	char out[CHILD_OUT_MAX];
 };
 
-/* Built before the seal. The executor loads calls and the widest profile; steps inherit both and
- * add their own profile. Programs without code are not loaded (sandbox mode degrade). */
+/*
+ * Built before the seal, for networks up to the widest; programs without code are not loaded
+ * (sandbox mode degrade). The executor loads two, which its steps inherit: calls, and the arguments
+ * of the widest network. A step adds the one of its network: told, where what it refuses is
+ * answered by the executor, or plain, where the kernel has no such notification. What the
+ * executor's own two refuse they leave to that answer, for an error that the kernel gives by itself
+ * would never be told.
+ */
 struct filters {
+	enum network widest;
 	struct filter_program calls;
-	struct filter_program profile[PROFILE_END];
-	enum profile widest;
+	struct filter_program told[NETWORK_END], plain[NETWORK_END];
+};
+
+/* What a program is started with. */
+struct ground {
+	const struct filters *filters;
+	int ruleset_fd; /* its domain; -1: none. BORROWED, as are the others */
+	int cwd_fd, lock_fd;
 };
 
 /*
- * Starts cmd in cwd_fd with lock_fd inherited. Returns 0; or -1 with errno and *stage naming what
- * failed. After 0 the program is running: its execve(2) has succeeded.
+ * Starts cmd. Returns 0; or -1 with errno and *stage naming what failed. After 0 the program is
+ * running: its execve(2) has succeeded.
  */
-int spawn(struct child *c, const struct command *cmd, const struct filters *f, int cwd_fd,
-    int lock_fd, const char **stage);
+int spawn(struct child *c, const struct command *cmd, const struct ground *g, const char **stage);
 
 /* Closes our ends; the child must have been reaped. */
 void spawn_release(struct child *c);
+
+/*
+ * What would become of fn in a step: runs it in a child that is confined as spawn() confines
+ * programs, and waits for it. fn makes async-signal-safe calls only. Returns what it returned, 0
+ * to 255; a signal that ended it as a negative number; or SPAWN_NO_TRIAL and errno.
+ */
+#define SPAWN_NO_TRIAL (-1000)
+int spawn_trial(
+    const struct ground *g, enum network network, int (*fn)(const void *arg), const void *arg);
+
+/*
+ * A child outside of the domain that the executor is about to enter: it waits until release_fd is
+ * closed. Returns its pid, or -1 and errno.
+ */
+pid_t spawn_stranger(int *release_fd);
 
 /* tree.c: every process a step has started, however it detached itself */
 
 /* Makes orphans of orphans ours (PR_SET_CHILD_SUBREAPER). Ends the process when it cannot. */
 void tree_adopt(void);
-/* Signals every child, the adopted ones too. Safe: a child's pid is ours until it is reaped. */
-void tree_signal(int sig);
+/*
+ * Signals all that the steps have started. whole: signals do not leave our domain, so kill(-1)
+ * reaches them all at once; else every child, the adopted ones too. A child's pid is ours until it
+ * is reaped.
+ */
+void tree_signal(int sig, bool whole);
 /* Reaps what has ended; fills in c when its program is among them. Returns false when no child is
  * left at all. */
 bool tree_reap(struct child *c);
 /*
  * Ends what a step of a killed executor has left: processes whose environment holds mark, and so
- * was made by commands.c. Returns how many there were; -1 when one does not end.
+ * was made by commands.c. Before we enter our domain, which they are not in. Returns how many there
+ * were; -1 when one does not end.
  */
 int tree_end_strays(const char *mark);
-/* Kills and reaps all that is left, for atexit(3): the monitor may have lied in the middle of a
+/* Kills and reaps all that is left, before we end: the monitor may have lied in the middle of a
  * step, and the next executor must not find its processes at work. */
-void tree_end(void);
+void tree_end(bool whole);
 
 #endif

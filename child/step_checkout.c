@@ -75,19 +75,27 @@ checkout_looked(struct exe *e)
 enum exe_event
 head_begin(struct exe *e)
 {
-	command_git_head(e);
+	command_git_status(e);
 	return run_spawn(e);
 }
 
+/* The new version's code is about to run: what stands there must be the commit that was verified.
+ * Files that git ignores, or does not know, are not of any version. */
 enum exe_event
 head_end(struct exe *e)
 {
 	const char *commit = e->journal.state.commit;
-	size_t len = strlen(commit);
+	char head[WIRE_OID_MAX], names[WIRE_DETAIL_MAX];
 
 	if (!run_child_ok(e))
-		return run_broke_by_child(e, REASON_HEAD_CHANGED, "git rev-parse");
-	if (e->child.out_len < len || memcmp(e->child.out, commit, len) != 0)
-		return run_broke(e, REASON_HEAD_CHANGED, "HEAD is not %s any more", commit);
-	return ON_PASSED;
+		return run_broke_by_child(e, REASON_HEAD_CHANGED, "git status");
+	if (!run_read_status(e, head, names, sizeof(names)) || strcmp(head, commit) != 0)
+		return run_broke(e, REASON_HEAD_CHANGED, "HEAD is %s, not %s any more",
+		    head[0] != '\0' ? head : "no commit", commit);
+	if (e->run.dirty == 0)
+		return ON_PASSED;
+	return run_broke(e, REASON_HEAD_CHANGED,
+	    "%zu tracked file%s changed since the checkout: %s%s", e->run.dirty,
+	    e->run.dirty == 1 ? " has" : "s have", names,
+	    e->run.dirty > EXE_NAMES_MAX ? ", ..." : "");
 }

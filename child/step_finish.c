@@ -66,7 +66,7 @@ finish_sync(struct exe *e)
 	return ON_PASSED;
 }
 
-/* Before the journal's line the update may fail; behind it, it cannot. */
+/* Before the journal's line the update may fail; behind it, it cannot. model: commit */
 enum exe_event
 finish_commit(struct exe *e)
 {
@@ -80,6 +80,7 @@ finish_commit(struct exe *e)
 	s->base[0] = s->base_commit[0] = s->base_target[0] = '\0';
 	snprintf(s->installed, sizeof(s->installed), "%s", s->to);
 	snprintf(s->installed_commit, sizeof(s->installed_commit), "%s", s->commit);
+	s->committed_ms = (uint64_t)clock_boottime_ms();
 	s->daemon_pid = e->daemon_pid;
 	s->daemon_start = e->daemon_start;
 	memcpy(s->daemon_boot, e->boot_id, sizeof(s->daemon_boot));

@@ -49,7 +49,7 @@ migrate_gap(struct exe *e)
 	return ON_PASSED;
 }
 
-/* The present migration is applied: durable before the next one begins. */
+/* The present migration is applied: durable before the next one begins. model: migration_done */
 static enum exe_event
 record(struct exe *e, const char *how)
 {

@@ -29,8 +29,8 @@ is_newer(const struct journal_state *s)
 	return version_parse(&from, s->from) == 0 && version_compare(&to, &from) > 0;
 }
 
-static enum exe_event
-space_check(struct exe *e, int fd, const char *path)
+enum exe_event
+preflight_space(struct exe *e, int fd, const char *path)
 {
 	struct statvfs fs;
 	uint64_t free_bytes;
@@ -60,16 +60,18 @@ is_where_we_locked(const struct exe *e)
 }
 
 /* What a file in .git tells about a kind of repository that the private directory cannot serve. */
-static enum exe_event
-layout_check(struct exe *e)
+enum exe_event
+preflight_layout(struct exe *e)
 {
 	static const struct {
 		const char *path, *kind;
 	} unfit[] = {
 	    {".git/reftable", "it keeps its refs in a reftable"},
 	    {".git/commondir", "it is a linked worktree"},
+	    {".git/objects/info/alternates", "it borrows objects from another repository"},
 	    {".gitmodules", "it has submodules"},
 	};
+	static const char *const dirs[] = {".git/objects", ".git/refs", ".git/logs"};
 	struct stat st;
 
 	if (fstatat(e->repo_fd, ".git", &st, AT_SYMLINK_NOFOLLOW) == -1 || !S_ISDIR(st.st_mode))
@@ -81,7 +83,36 @@ layout_check(struct exe *e)
 		if (fstatat(e->repo_fd, unfit[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			return run_broke(
 			    e, REASON_REPO_UNFIT, "%s: %s", e->conf.repo, unfit[i].kind);
+	if (fstatat(e->repo_fd, ".git/config", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !S_ISREG(st.st_mode))
+		return run_broke(
+		    e, REASON_REPO_UNFIT, "%s/.git/config is not a file", e->conf.repo);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (fstatat(e->repo_fd, dirs[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    !S_ISDIR(st.st_mode))
+			return run_broke(e, REASON_REPO_UNFIT, "%s/%s is not a directory",
+			    e->conf.repo, dirs[i]);
 	return ON_PASSED;
+}
+
+/* Where migrations and the install command write. */
+enum exe_event
+preflight_write_paths(struct exe *e)
+{
+	char buf[CONF_TEXT_MAX], *paths[CONF_WORDS_MAX];
+	enum exe_event verdict = ON_PASSED;
+
+	conf_words(e->conf.write_paths, buf, paths);
+	for (size_t i = 0; verdict == ON_PASSED && paths[i] != NULL; i++) {
+		int fd = open(paths[i], O_PATH | O_CLOEXEC);
+
+		if (fd == -1)
+			return run_broke(e, REASON_SYSTEM, "[sandbox] write_paths: %s: %s",
+			    paths[i], strerror(errno));
+		verdict = preflight_space(e, fd, paths[i]);
+		close(fd);
+	}
+	return verdict;
 }
 
 enum exe_event
@@ -92,11 +123,13 @@ preflight_ground(struct exe *e)
 	if (output_open(e) == -1)
 		return run_broke(e, REASON_SYSTEM, "the run's log: %s", strerror(errno));
 	announcement_clear_retry(e);
-	if ((verdict = layout_check(e)) != ON_PASSED)
+	if ((verdict = preflight_layout(e)) != ON_PASSED)
 		return verdict;
-	if ((verdict = space_check(e, e->repo_fd, e->conf.repo)) != ON_PASSED)
+	if ((verdict = preflight_space(e, e->repo_fd, e->conf.repo)) != ON_PASSED)
 		return verdict;
-	if ((verdict = space_check(e, e->state_fd, e->conf.state_dir)) != ON_PASSED)
+	if ((verdict = preflight_space(e, e->state_fd, e->conf.state_dir)) != ON_PASSED)
+		return verdict;
+	if ((verdict = preflight_write_paths(e)) != ON_PASSED)
 		return verdict;
 	if (lock_clear_stale(e) == 0)
 		return ON_PASSED;
@@ -126,11 +159,18 @@ dir_holds(int dir_fd, const char *path, const char *only)
 	return !others;
 }
 
-/* True when tmp/ and tmp/home/ stand there and hold nothing. */
+/* True when tmp/ is ours alone, and holds nothing but perhaps an empty home/. */
 static bool
 tmp_is_clean(const struct exe *e)
 {
-	return dir_holds(e->state_fd, "tmp", "home") && dir_holds(e->state_fd, "tmp/home", "");
+	struct stat st;
+
+	if (fstatat(e->state_fd, "tmp", &st, AT_SYMLINK_NOFOLLOW) == -1 || (st.st_mode & 077) != 0)
+		return false;
+	if (!dir_holds(e->state_fd, "tmp", "home"))
+		return false;
+	return fstatat(e->state_fd, "tmp/home", &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	       ((st.st_mode & 077) == 0 && dir_holds(e->state_fd, "tmp/home", ""));
 }
 
 static bool
@@ -159,9 +199,7 @@ preflight_loosened(struct exe *e)
 enum exe_event
 preflight_sweep(struct exe *e)
 {
-	if (tmp_exists(e) && tmp_is_clean(e))
-		return ON_PASSED;
-	if (!tmp_exists(e))
+	if (!tmp_exists(e) || tmp_is_clean(e))
 		return preflight_swept(e);
 	command_sweep(e);
 	return run_spawn(e);
@@ -174,13 +212,15 @@ preflight_swept(struct exe *e)
 	char aside[WIRE_RUN_MAX + 8];
 
 	snprintf(aside, sizeof(aside), "tmp-%s", e->journal.state.run);
-	if (tmp_exists(e)) {
+	if (tmp_exists(e) && !tmp_is_clean(e)) {
 		log_warnx("%s/tmp cannot be emptied; it is kept as %s", e->conf.state_dir, aside);
 		if (renameat(e->state_fd, "tmp", e->state_fd, aside) == -1)
 			return run_broke(
 			    e, REASON_SYSTEM, "%s/tmp: %s", e->conf.state_dir, strerror(errno));
+		run_forget_domains(&e->run);
 	}
-	if (mkdirat(e->state_fd, "tmp", 0700) == -1 || mkdirat(e->state_fd, "tmp/home", 0700) == -1)
+	if ((mkdirat(e->state_fd, "tmp", 0700) == -1 && errno != EEXIST) ||
+	    (mkdirat(e->state_fd, "tmp/home", 0700) == -1 && errno != EEXIST))
 		return run_broke(
 		    e, REASON_SYSTEM, "%s/tmp: %s", e->conf.state_dir, strerror(errno));
 	return ON_PASSED;

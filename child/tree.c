@@ -4,9 +4,11 @@
  * room: executor.
  * distrusts: the step: it may fork twice, leave its session, ignore TERM and stop itself.
  *
- * As a subreaper the executor becomes the parent of each orphan below it. Only direct children
- * are ever signaled: their pids cannot be used again before we reap them. When a child dies its
- * own children come to us, and the next round reaches them, until waitid(2) says ECHILD.
+ * As a subreaper the executor becomes the parent of each orphan below it. Where signals do not
+ * leave our Landlock domain, kill(-1) reaches all of it at once, a fork under way included. Else
+ * only direct children are signaled: their pids cannot be used again before we reap them. When a
+ * child dies its own children come to us, and the next round reaches them. Either way it is over
+ * when waitid(2) says ECHILD.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -55,8 +57,8 @@ tree_adopt(void)
 	close(fd);
 }
 
-void
-tree_signal(int sig)
+static void
+signal_children(int sig)
 {
 	char list[CHILDREN_BYTES];
 	int fd = children_open();
@@ -81,10 +83,25 @@ tree_signal(int sig)
 
 		if (pid > 1)
 			(void)kill((pid_t)pid, sig); /* ESRCH: a zombie, reaped next */
-		/* A stopped process does not act on TERM until it continues. */
-		if (pid > 1 && sig == SIGTERM)
-			(void)kill((pid_t)pid, SIGCONT);
 	}
+}
+
+static void
+signal_all(int sig, bool whole)
+{
+	if (whole)
+		(void)kill(-1, sig); /* ESRCH: nobody is left. Never us, by kill(2) */
+	else
+		signal_children(sig);
+}
+
+void
+tree_signal(int sig, bool whole)
+{
+	signal_all(sig, whole);
+	/* A stopped process does not act on TERM until it continues. */
+	if (sig == SIGTERM)
+		signal_all(SIGCONT, whole);
 }
 
 bool
@@ -169,7 +186,7 @@ tree_end_strays(const char *mark)
 }
 
 void
-tree_end(void)
+tree_end(bool whole)
 {
 	const struct timespec pause = {0, END_ROUND_MS * 1000000L};
 	siginfo_t info;
@@ -180,7 +197,7 @@ tree_end(void)
 			if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == -1 && errno == ECHILD)
 				return;
 		} while (info.si_pid != 0);
-		tree_signal(SIGKILL);
+		tree_signal(SIGKILL, whole);
 		(void)nanosleep(&pause, NULL); /* cut short: the next round comes sooner */
 	}
 }

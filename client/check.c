@@ -1,50 +1,67 @@
 /*
  * check.c - `moult check`: the configuration, and whether the machine fits it.
  *
- * room: client: a person's shell; looks and changes nothing. Run it as the daemon's user.
+ * room: client: a person's shell; looks and changes nothing. Run it as whoever starts moult. What
+ *	only the two processes can show they show by themselves, started with --check.
  * distrusts: the configuration's syntax; what it names on the disk.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "file.h"
 #include "text.h"
+#include "user.h"
 
 #define UNIT_FILE_MAX 65536
 
-enum check_verdict
-check_say(enum check_verdict verdict, char text[CHECK_TEXT_MAX], const char *fmt, ...)
+enum verdict
+check_say(enum verdict verdict, char text[VERDICT_TEXT_MAX], const char *fmt, ...)
 {
-	char line[CHECK_TEXT_MAX];
+	char line[VERDICT_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap); /* cut where it is too long */
 	va_end(ap);
-	text_escape(text, CHECK_TEXT_MAX, line, strlen(line));
+	text_escape(text, VERDICT_TEXT_MAX, line, strlen(line));
 	return verdict;
 }
 
+/* What has been said so far: the first topic with a failure decides. */
+struct outcome {
+	bool failed[TOPIC_END];
+};
+
 static void
-print_verdict(enum check_verdict verdict, const char *name, const char *text)
+tell(void *arg, enum verdict verdict, enum topic topic, const char *text)
 {
 	static const char *const words[] = {"ok", "warning", "FAILED"};
 	static const enum cli_color colors[] = {CLI_GREEN, CLI_YELLOW, CLI_RED};
+	struct outcome *o = arg;
 
 	printf("%s%-7s%s  %-13s  %s\n", cli_color(colors[verdict]), words[verdict],
-	    cli_color(CLI_PLAIN), name, text);
+	    cli_color(CLI_PLAIN), verdict_topic_name(topic), text);
+	if (verdict == VERDICT_FAILED)
+		o->failed[topic] = true;
+}
+
+static int
+status_of(const struct outcome *o)
+{
+	int topic = 0;
+
+	while (topic < TOPIC_END && !o->failed[topic])
+		topic++;
+	return topic < TOPIC_END ? verdict_topic_status((enum topic)topic) : EX_OK;
 }
 
 /* ---- programs ---- */
@@ -63,20 +80,20 @@ find_program(const char *name, char path[PATH_MAX])
 	return false;
 }
 
-static enum check_verdict
-check_program(const char *name, char text[CHECK_TEXT_MAX])
+static enum verdict
+check_program(const char *name, char text[VERDICT_TEXT_MAX])
 {
 	char path[PATH_MAX];
 
 	if (!find_program(name, path))
-		return check_say(CHECK_FAILED, text, "%s is not in " CLIENT_SEARCH, name);
-	return check_say(CHECK_OK, text, "%s", path);
+		return check_say(VERDICT_FAILED, text, "%s is not in " CLIENT_SEARCH, name);
+	return check_say(VERDICT_OK, text, "%s", path);
 }
 
-static enum check_verdict
-check_moult(const struct conf *c, char text[CHECK_TEXT_MAX])
+static enum verdict
+check_moult(const struct conf *c, char text[VERDICT_TEXT_MAX])
 {
-	static const char *const names[] = {CLIENT_MONITOR, "moult-executor"};
+	static const char *const names[] = {CLIENT_MONITOR, CLIENT_EXECUTOR};
 	char path[PATH_MAX];
 	size_t i;
 
@@ -84,21 +101,21 @@ check_moult(const struct conf *c, char text[CHECK_TEXT_MAX])
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		spawn_find(names[i], path);
 		if (access(path, X_OK) == -1)
-			return check_say(CHECK_FAILED, text, "%s: %s", path, strerror(errno));
+			return check_say(VERDICT_FAILED, text, "%s: %s", path, strerror(errno));
 	}
-	return check_say(CHECK_OK, text, "monitor and executor are in place");
+	return check_say(VERDICT_OK, text, "monitor and executor are in place");
 }
 
-static enum check_verdict
-check_git(const struct conf *c, char text[CHECK_TEXT_MAX])
+static enum verdict
+check_git(const struct conf *c, char text[VERDICT_TEXT_MAX])
 {
 	(void)c;
 	return check_program("git", text);
 }
 
 /* The program that a command of the configuration begins with; it is run in the checkout. */
-static enum check_verdict
-check_words(const struct conf *c, const char *key, const char *value, char text[CHECK_TEXT_MAX])
+static enum verdict
+check_words(const struct conf *c, const char *key, const char *value, char text[VERDICT_TEXT_MAX])
 {
 	char words[CONF_TEXT_MAX], *argv[CONF_WORDS_MAX], path[PATH_MAX];
 	struct stat st;
@@ -106,9 +123,9 @@ check_words(const struct conf *c, const char *key, const char *value, char text[
 	conf_words(value, words, argv);
 	if (strchr(argv[0], '/') == NULL) {
 		if (find_program(argv[0], path))
-			return check_say(CHECK_OK, text, "%s", path);
+			return check_say(VERDICT_OK, text, "%s", path);
 		return check_say(
-		    CHECK_FAILED, text, "[deploy] %s: %s is not in " CLIENT_SEARCH, key, argv[0]);
+		    VERDICT_FAILED, text, "[deploy] %s: %s is not in " CLIENT_SEARCH, key, argv[0]);
 	}
 	if (argv[0][0] == '/')
 		snprintf(path, sizeof(path), "%s", argv[0]);
@@ -116,23 +133,23 @@ check_words(const struct conf *c, const char *key, const char *value, char text[
 		snprintf(path, sizeof(path), "%s/%s", c->repo, argv[0]);
 	if (access(path, X_OK) == -1 || stat(path, &st) == -1)
 		return check_say(
-		    CHECK_FAILED, text, "[deploy] %s: %s: %s", key, path, strerror(errno));
+		    VERDICT_FAILED, text, "[deploy] %s: %s: %s", key, path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return check_say(CHECK_FAILED, text, "[deploy] %s: %s is no program", key, path);
-	return check_say(CHECK_OK, text, "%s", path);
+		return check_say(VERDICT_FAILED, text, "[deploy] %s: %s is no program", key, path);
+	return check_say(VERDICT_OK, text, "%s", path);
 }
 
-static enum check_verdict
-check_install(const struct conf *c, char text[CHECK_TEXT_MAX])
+static enum verdict
+check_install(const struct conf *c, char text[VERDICT_TEXT_MAX])
 {
 	return check_words(c, "install_command", c->install_command, text);
 }
 
-static enum check_verdict
-check_migrate(const struct conf *c, char text[CHECK_TEXT_MAX])
+static enum verdict
+check_migrate(const struct conf *c, char text[VERDICT_TEXT_MAX])
 {
 	if (c->migrate_command[0] == '\0')
-		return check_say(CHECK_OK, text, "migrate_command is not set: moult runs them");
+		return check_say(VERDICT_OK, text, "migrate_command is not set: moult runs them");
 	return check_words(c, "migrate_command", c->migrate_command, text);
 }
 
@@ -179,31 +196,20 @@ has_python_migrations(const struct conf *c)
 	return found;
 }
 
-static enum check_verdict
-check_python(const struct conf *c, char text[CHECK_TEXT_MAX])
+static enum verdict
+check_python(const struct conf *c, char text[VERDICT_TEXT_MAX])
 {
 	char path[PATH_MAX];
 
 	if (c->migrate_command[0] != '\0')
-		return check_say(CHECK_OK, text, "not needed: migrate_command is set");
+		return check_say(VERDICT_OK, text, "not needed: migrate_command is set");
 	if (!find_program("python3", path) && !has_python_migrations(c))
-		return check_say(CHECK_WARNING, text,
+		return check_say(VERDICT_WARNING, text,
 		    "python3 is not in " CLIENT_SEARCH ": no Python migration could run");
 	return check_program("python3", text);
 }
 
 /* ---- the system ---- */
-
-static enum check_verdict
-check_seccomp(const struct conf *c, char text[CHECK_TEXT_MAX])
-{
-	uint32_t action = SECCOMP_RET_KILL_PROCESS;
-
-	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
-		return check_say(CHECK_OK, text, "the kernel filters system calls");
-	return check_say(c->mode == CONF_DEGRADE ? CHECK_WARNING : CHECK_FAILED, text,
-	    "the kernel does not filter system calls: %s", strerror(errno));
-}
 
 /* Whether a line "RestartForceExitStatus=" lists 42. */
 static bool
@@ -261,8 +267,8 @@ unit_restarts_on_42(const char *path, int depth, char name[NAME_MAX + 1])
 	return found;
 }
 
-static enum check_verdict
-check_supervisor(const struct conf *c, char text[CHECK_TEXT_MAX])
+static enum verdict
+check_supervisor(const struct conf *c, char text[VERDICT_TEXT_MAX])
 {
 	static const char *const dirs[] = {"/etc/systemd/system", "/run/systemd/system",
 	    "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"};
@@ -272,67 +278,135 @@ check_supervisor(const struct conf *c, char text[CHECK_TEXT_MAX])
 	(void)c;
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		if (unit_restarts_on_42(dirs[i], 0, name))
-			return check_say(CHECK_OK, text, "%s/%s restarts on 42", dirs[i], name);
-	return check_say(CHECK_WARNING, text,
+			return check_say(VERDICT_OK, text, "%s/%s restarts on 42", dirs[i], name);
+	return check_say(VERDICT_WARNING, text,
 	    "no systemd unit has RestartForceExitStatus=42: see that yours restarts on 42");
+}
+
+/* ---- the users ---- */
+
+static enum verdict
+refuse_user(char text[VERDICT_TEXT_MAX], const char *key, const char *name)
+{
+	const char *words;
+
+	(void)user_refusal(errno, &words);
+	return check_say(VERDICT_FAILED, text, "[deploy] %s%s%s: %s", key,
+	    name[0] != '\0' ? " = " : "", name, words);
+}
+
+/* Whom the two processes would become. */
+static enum verdict
+check_users(const struct conf *c, char text[VERDICT_TEXT_MAX])
+{
+	struct user monitor, deploy;
+	struct stat st;
+
+	if (stat(c->repo, &st) == -1)
+		return check_say(
+		    VERDICT_FAILED, text, "[deploy] repo: %s: %s", c->repo, strerror(errno));
+	if (user_monitor(&monitor, c) == -1)
+		return refuse_user(text, "monitor_user", c->monitor_user);
+	if (user_deploy(&deploy, c) == -1)
+		return refuse_user(text, "deploy_user", c->deploy_user);
+	if (geteuid() == 0 && monitor.uid == deploy.uid)
+		return check_say(VERDICT_FAILED, text,
+		    "[deploy] monitor_user and deploy_user are both %s: name two users",
+		    deploy.name);
+	return check_say(
+	    VERDICT_OK, text, "monitor: %s, executor and steps: %s", monitor.name, deploy.name);
 }
 
 /* ---- the command ---- */
 
+#define EXECUTOR_LIMIT_S 120 /* its own limits of git come to less */
+#define MONITOR_LIMIT_S  60
+#define REDIS_LIMIT_S    6
+
 static const struct {
-	const char *name;
 	check *run;
+	enum topic topic;
+	bool is_needed; /* what comes behind would only fail over the same */
 } checks[] = {
-    {"programs", check_moult},
-    {"git", check_git},
-    {"install", check_install},
-    {"migrate", check_migrate},
-    {"python", check_python},
-    {"checkout", check_repo},
-    {"signal", check_signal_dir},
-    {"state", check_state_dir},
-    {"redis", check_redis},
-    {"seccomp", check_seccomp},
-    {"supervisor", check_supervisor},
+    {check_moult, TOPIC_PROGRAMS, true},
+    {check_users, TOPIC_CONFIGURATION, true},
+    {check_git, TOPIC_GIT, true},
+    {check_install, TOPIC_INSTALL, false},
+    {check_migrate, TOPIC_MIGRATE, false},
+    {check_python, TOPIC_PYTHON, false},
+    {check_repo, TOPIC_CHECKOUT, true},
+    {check_signal_dir, TOPIC_SIGNAL, false},
+    {check_state_dir, TOPIC_STATE, false},
+    {check_supervisor, TOPIC_SUPERVISOR, false},
 };
 
 static void
 print_complaint(void *arg, const char *file, int line, const char *complaint)
 {
-	char text[CHECK_TEXT_MAX];
+	char text[VERDICT_TEXT_MAX];
 
-	(void)arg;
 	if (line > 0)
 		snprintf(text, sizeof(text), "%s:%d: %s", file, line, complaint);
 	else
 		snprintf(text, sizeof(text), "%s: %s", file, complaint);
-	print_verdict(CHECK_FAILED, "configuration", text);
+	tell(arg, VERDICT_FAILED, TOPIC_CONFIGURATION, text);
+}
+
+static int
+become_executor(const void *config)
+{
+	return spawn_become_checker(CLIENT_EXECUTOR, config);
+}
+
+static int
+become_monitor(const void *config)
+{
+	return spawn_become_checker(CLIENT_MONITOR, config);
+}
+
+/* True when the processes can be asked. */
+static bool
+look_by_itself(const struct conf *c, struct outcome *o)
+{
+	char text[VERDICT_TEXT_MAX];
+	enum verdict verdict;
+	bool fit = true;
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		text[0] = '\0';
+		verdict = checks[i].run(c, text);
+		tell(o, verdict, checks[i].topic, text);
+		if (verdict == VERDICT_FAILED && checks[i].is_needed)
+			fit = false;
+	}
+	return fit;
 }
 
 int
 check_command(const struct cli_command *self, int argc, char *argv[])
 {
-	enum check_verdict verdict, worst = CHECK_OK;
-	char text[CHECK_TEXT_MAX];
+	struct outcome outcome = {{false}};
+	const struct relay executor = {
+	    CLIENT_EXECUTOR, TOPIC_SYSTEM, EXECUTOR_LIMIT_S, tell, &outcome};
+	const struct relay monitor = {
+	    CLIENT_MONITOR, TOPIC_SYSTEM, MONITOR_LIMIT_S, tell, &outcome};
+	const struct relay redis = {"Redis", TOPIC_REDIS, REDIS_LIMIT_S, tell, &outcome};
 	struct cli_options o;
 	struct conf c;
 	int status = cli_parse(self, argc, argv, &o);
-	size_t i;
 
 	if (status != CLI_GO_ON)
 		return status;
 	if (optind != argc)
 		return cli_usage(self, "takes no operands");
 	signal(SIGPIPE, SIG_IGN); /* a Redis that hangs up is a finding, not our end */
-	if (conf_load(&c, o.config, print_complaint, NULL) != 0)
+	if (conf_load(&c, o.config, print_complaint, &outcome) != 0)
 		return EX_CONFIG;
-	print_verdict(CHECK_OK, "configuration", o.config);
-	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		text[0] = '\0';
-		verdict = checks[i].run(&c, text);
-		print_verdict(verdict, checks[i].name, text);
-		if (verdict > worst)
-			worst = verdict;
+	tell(&outcome, VERDICT_OK, TOPIC_CONFIGURATION, o.config);
+	if (look_by_itself(&c, &outcome)) {
+		check_relay(&executor, become_executor, o.config);
+		check_relay(&monitor, become_monitor, o.config);
 	}
-	return worst == CHECK_FAILED ? EX_OSERR : EX_OK;
+	check_relay(&redis, check_redis, &c);
+	return status_of(&outcome);
 }

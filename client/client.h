@@ -17,9 +17,11 @@
 #include <sys/types.h>
 
 #include "conf.h"
+#include "verdict.h"
 
-#define CLIENT_CONFIG  MOULT_SYSCONFDIR "/moult.conf"
-#define CLIENT_MONITOR "moult-monitor"
+#define CLIENT_CONFIG   MOULT_SYSCONFDIR "/moult.conf"
+#define CLIENT_MONITOR  "moult-monitor"
+#define CLIENT_EXECUTOR "moult-executor"
 /* The search path of the monitor and of every step, whatever the caller's is. */
 #define CLIENT_SEARCH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -72,6 +74,17 @@ void spawn_find(const char *name, char path[PATH_MAX]);
 /* Becomes the monitor. Returns only when that fails: the status to exit with. */
 int spawn_become_monitor(const char *config);
 
+/* Becomes one of the pair's programs with --check. Returns only when that fails, as above. */
+int spawn_become_checker(const char *name, const char *config);
+
+struct checker {
+	pid_t pid;
+	int out_fd, err_fd; /* OWNED: what it prints */
+};
+
+/* Runs fn in a child, which ends with what it returns. Ends the process when it cannot. */
+void spawn_checker(struct checker *c, int (*fn)(const void *arg), const void *arg);
+
 /*
  * Starts a program found by PATH as our child, with mask as its signal mask; it gets SIGTERM when
  * we die. Returns its pid, or -1 and errno when it could not be executed.
@@ -98,23 +111,32 @@ void report_clear(struct report *r);
 const char *report_text(const struct report *r, const char *key);
 double report_number(const struct report *r, const char *key);
 
-/* ---- check.c, check_places.c and check_redis.c ---- */
+/* ---- check*.c ---- */
 
-#define CHECK_TEXT_MAX 512
-
-enum check_verdict { CHECK_OK, CHECK_WARNING, CHECK_FAILED };
-
-/* One check: its verdict, and a line of printable ASCII that says why. Changes nothing. */
-typedef enum check_verdict check(const struct conf *c, char text[CHECK_TEXT_MAX]);
+/* One check: its verdict, and a line that says why. Changes nothing. */
+typedef enum verdict check(const struct conf *c, char text[VERDICT_TEXT_MAX]);
 
 /* Puts the line into text, escaped, and returns verdict. */
-enum check_verdict check_say(enum check_verdict verdict, char text[CHECK_TEXT_MAX], const char *fmt,
-    ...) __attribute__((format(printf, 3, 4)));
+enum verdict check_say(enum verdict verdict, char text[VERDICT_TEXT_MAX], const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 check check_repo, check_signal_dir, check_state_dir;
 
-/* Asks the configured Redis for a PONG. Two seconds at most. */
-check check_redis;
+/* Asks the configured Redis whether it takes a status, and says so: in a process of its own,
+ * because a host's name may take long to find. conf: struct conf. Returns 0. */
+int check_redis(const void *conf);
+
+/* A process that says verdicts, and where they go. */
+struct relay {
+	const char *name; /* of the process, for a person */
+	enum topic topic; /* of its silence */
+	int limit_s;
+	void (*tell)(void *arg, enum verdict verdict, enum topic topic, const char *text);
+	void *arg;
+};
+
+/* Runs fn in a child, and passes on what it says until it ends. What else it does is a failure. */
+void check_relay(const struct relay *r, int (*fn)(const void *arg), const void *arg);
 
 /* ---- the commands ---- */
 

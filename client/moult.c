@@ -34,9 +34,14 @@ static const struct cli_command commands[] = {
 	"On alpha VERSION may be a full commit id.\n\n"
 	"Exit status: 0; 65 not a version, or not a newer one; 66 the deployed version is not\n"
 	"known, or the report cannot be read; 73 not written.\n"},
-    {"check", check_command, "", "[-f FILE]", "Check the configuration and what it names",
-	"\nExit status: 0, also with warnings; 71 when something other than the configuration is\n"
-	"wrong.\n"},
+    {"check", check_command, "", "[-f FILE]", "Prove that updates could be done here, confined",
+	"\nRun it as whoever starts moult. It changes nothing, and may be run beside a moult at "
+	"work.\n"
+	"\n"
+	"Exit status: 0, also with warnings; else that of the first of these that has failed:\n"
+	"78 configuration; 69 a program is missing; 77 places and permissions; 71 the sandbox or\n"
+	"the system; 68 the remote does not answer; 65 a signature does not verify; 74 Redis\n"
+	"cannot be written.\n"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

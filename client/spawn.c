@@ -1,11 +1,12 @@
 /*
- * spawn.c - where the command starts other programs: the monitor and the user's daemon.
+ * spawn.c - where the command starts other programs: the pair's and the user's daemon.
  *
  * room: client: the only file of the command that forks and executes.
  * distrusts: nothing; both programs are the caller's own.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,23 +38,58 @@ spawn_find(const char *name, char path[PATH_MAX])
 	snprintf(path, PATH_MAX, MOULT_LIBEXECDIR "/%s", name);
 }
 
+/* tmpdir: NULL, or an entry of the environment that goes along. */
+static int
+become(const char *name, const char *config, const char *option, const char *tmpdir)
+{
+	const char *const argv[] = {name, "-f", config, option, NULL};
+	const char *const envp[] = {"PATH=" CLIENT_SEARCH, "LANG=C.UTF-8", tmpdir, NULL};
+	char path[PATH_MAX];
+
+	spawn_find(name, path);
+	/* execve(2) changes neither; its prototype is older than const. */
+	execve(path, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)envp);
+	log_warn("cannot start %s", path);
+	return EX_OSERR;
+}
+
 int
 spawn_become_monitor(const char *config)
 {
-	char search[] = "PATH=" CLIENT_SEARCH, lang[] = "LANG=C.UTF-8";
-	char name[] = CLIENT_MONITOR, flag[] = "-f";
-	char *file = strdup(config);
-	char *argv[] = {name, flag, file, NULL};
-	char *envp[] = {search, lang, NULL};
-	char path[PATH_MAX];
+	return become(CLIENT_MONITOR, config, NULL, NULL);
+}
 
-	if (file == NULL)
-		fatal("moult run");
-	spawn_find(CLIENT_MONITOR, path);
-	execve(path, argv, envp);
-	log_warn("cannot start %s", path);
-	free(file);
-	return EX_OSERR;
+int
+spawn_become_checker(const char *name, const char *config)
+{
+	char tmpdir[PATH_MAX + sizeof("TMPDIR=")];
+	const char *value = getenv("TMPDIR");
+	bool fits = value != NULL &&
+		    snprintf(tmpdir, sizeof(tmpdir), "TMPDIR=%s", value) < (int)sizeof(tmpdir);
+
+	return become(name, config, "--check", fits ? tmpdir : NULL);
+}
+
+void
+spawn_checker(struct checker *c, int (*fn)(const void *arg), const void *arg)
+{
+	int out[2], err[2] = {-1, -1}, null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	bool ready = null != -1 && pipe2(out, O_CLOEXEC) == 0;
+
+	if (!ready || pipe2(err, O_CLOEXEC) == -1 || (c->pid = fork()) == -1)
+		fatal("a checking process");
+	if (c->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (dup2(null, STDIN_FILENO) == -1 || dup2(out[1], STDOUT_FILENO) == -1 ||
+		    dup2(err[1], STDERR_FILENO) == -1)
+			_exit(EX_OSERR);
+		_exit(fn(arg));
+	}
+	close(null);
+	close(out[1]);
+	close(err[1]);
+	c->out_fd = out[0];
+	c->err_fd = err[0];
 }
 
 /* Between fork(2) and execve(2): does not return. */

@@ -125,6 +125,7 @@ rows_of_update(const struct report *r)
 		row("step", "%s, %.0f %%", report_text(r, "step"), report_number(r, "percent"));
 	row_of(r, "channel", "channel");
 	row_of(r, "commit", "commit");
+	row_of(r, "signed by", "key");
 	row_of(r, "run", "run");
 }
 

@@ -17,16 +17,18 @@
 
 enum conf_fetch { CONF_FETCH_TAGS, CONF_FETCH_TAG };
 enum conf_mode { CONF_REQUIRE, CONF_DEGRADE };
+enum conf_verify { CONF_VERIFY_NONE, CONF_VERIFY_TAG, CONF_VERIFY_COMMIT };
 enum conf_version { CONF_VERSION_SIGNAL, CONF_VERSION_FILE, CONF_VERSION_DESCRIBE };
 
 /*
- * X(section, key, kind, default, choices, what it is)
+ * X(section, key, field of struct conf, kind, default, choices, what it is)
  *
  * A default of NULL makes a key required; "" means not set. The kinds:
  *
  * NAME     text_is_name()
  * PATH     absolute, without empty, "." or ".." parts
  * FILE     a PATH whose last part is a NAME
+ * PATHS    PATHs between blanks
  * RELPATH  inside the checkout: as PATH, but not absolute
  * REMOTE   /path, file:///path, http[s]://host[:port]/path, ssh://[user@]host[:port]/path,
  *          git://host[:port]/path or user@host:path; no password, no blanks, no other transport
@@ -39,37 +41,61 @@ enum conf_version { CONF_VERSION_SIGNAL, CONF_VERSION_FILE, CONF_VERSION_DESCRIB
  * VERSION  "signal", "describe" or "file RELPATH"
  * REDIS    redis://[user@]host[:port][/db] or unix:///path[?db=N]; no password
  */
-#define CONF_KEYS(X)                                                                               \
-	X(deploy, computer, NAME, "@hostname", "", "name of this computer in the Redis key")       \
-	X(deploy, repo, PATH, NULL, "", "the checkout that is updated")                            \
-	X(deploy, remote, REMOTE, NULL, "", "URL of the repository to fetch from")                 \
-	X(deploy, branch, BRANCH, "main", "", "branch that the alpha channel follows")             \
-	X(deploy, fetch, CHOICE, "tags", "tags tag", "fetch all tags, or the announced one alone") \
-	X(deploy, signal, FILE, NULL, "", "the signal file of the version watcher")                \
-	X(deploy, signal_owner, USER, "", "",                                                      \
-	    "user who may own the signal file, beside root and moult")                             \
-	X(deploy, state_dir, PATH, "/var/lib/moult", "", "moult's own directory")                  \
-	X(deploy, version, VERSION, "signal", "", "where alpha's version is read after the merge") \
-	X(deploy, migrations, RELPATH, "migrations", "",                                           \
-	    "directory of migrations in the checkout")                                             \
-	X(deploy, migrate_command, WORDS, "", "", "external runner; called with --from A --to B")  \
-	X(deploy, install_command, WORDS, "make install", "", "what installs the new version")     \
-	X(deploy, ssh_key, PATH, "", "", "private key for ssh remotes")                            \
-	X(deploy, ssh_known_hosts, PATH, "", "", "host keys for ssh remotes")                      \
-	X(deploy, ca_file, PATH, "", "", "certificate authorities for https remotes, PEM")         \
-	X(redis, url, REDIS, "", "", "where status goes; not set: to status.json only")            \
-	X(redis, password_file, PATH, "", "", "file with the Redis password on its first line")    \
-	X(sandbox, mode, CHOICE, "require", "require degrade",                                     \
-	    "refuse to start unconfined, or say so")                                               \
-	X(sandbox, migrate_network, BOOL, "no", "", "migrations may open network sockets")         \
-	X(sandbox, install_network, BOOL, "no", "",                                                \
-	    "the install command may open network sockets")                                        \
-	X(limits, fetch_s, SECONDS, "300", "", "limit of the fetch step, seconds")                 \
-	X(limits, checkout_s, SECONDS, "120", "", "limit of the checkout step, seconds")           \
-	X(limits, migration_s, SECONDS, "3600", "", "limit of each migration, seconds")            \
-	X(limits, install_s, SECONDS, "900", "", "limit of the install step, seconds")             \
-	X(limits, silence_s, SECONDS, "60", "", "limit of a fetch without any progress, seconds")  \
-	X(limits, retry_s, SECONDS, "60", "",                                                      \
+#define CONF_KEYS(X)                                                                              \
+	X(deploy, computer, computer, NAME, "@hostname", "",                                      \
+	    "name of this computer in the Redis key")                                             \
+	X(deploy, repo, repo, PATH, NULL, "", "the checkout that is updated")                     \
+	X(deploy, remote, remote, REMOTE, NULL, "", "URL of the repository to fetch from")        \
+	X(deploy, branch, branch, BRANCH, "main", "", "branch that the alpha channel follows")    \
+	X(deploy, fetch, fetch, CHOICE, "tags", "tags tag",                                       \
+	    "fetch all tags, or the announced one alone")                                         \
+	X(deploy, signal, signal, FILE, NULL, "", "the signal file of the version watcher")       \
+	X(deploy, signal_owner, signal_owner, USER, "", "",                                       \
+	    "user who may own the signal file, beside root and moult")                            \
+	X(deploy, state_dir, state_dir, PATH, "/var/lib/moult", "", "moult's own directory")      \
+	X(deploy, version, version, VERSION, "signal", "",                                        \
+	    "where alpha's version is read after the merge")                                      \
+	X(deploy, migrations, migrations, RELPATH, "migrations", "",                              \
+	    "directory of migrations in the checkout")                                            \
+	X(deploy, migrate_command, migrate_command, WORDS, "", "",                                \
+	    "external runner; called with --from A --to B")                                       \
+	X(deploy, install_command, install_command, WORDS, "make install", "",                    \
+	    "what installs the new version")                                                      \
+	X(deploy, monitor_user, monitor_user, USER, "", "",                                       \
+	    "whom the monitor becomes when started as root; default _moult, else nobody")         \
+	X(deploy, deploy_user, deploy_user, USER, "", "",                                         \
+	    "whom the executor and the steps become when started as root; default the owner of "  \
+	    "repo")                                                                               \
+	X(deploy, ssh_key, ssh_key, PATH, "", "", "private key for ssh remotes")                  \
+	X(deploy, ssh_known_hosts, ssh_known_hosts, PATH, "", "", "host keys for ssh remotes")    \
+	X(deploy, ca_file, ca_file, PATH, "", "",                                                 \
+	    "certificate authorities for https remotes, PEM")                                     \
+	X(redis, url, url, REDIS, "", "", "where status goes; not set: to status.json only")      \
+	X(redis, password_file, password_file, PATH, "", "",                                      \
+	    "file with the Redis password on its first line")                                     \
+	X(verify, mode, verify, CHOICE, "none", "none tag commit", "what must be signed")         \
+	X(verify, allowed_signers, allowed_signers, PATH, "", "",                                 \
+	    "ssh keys that may sign, as in ssh-keygen(1)")                                        \
+	X(verify, openpgp_keys, openpgp_keys, PATH, "", "", "OpenPGP public keys that may sign")  \
+	X(sandbox, mode, mode, CHOICE, "require", "require degrade",                              \
+	    "refuse to start unconfined, or say so")                                              \
+	X(sandbox, write_paths, write_paths, PATHS, "", "",                                       \
+	    "what migrations and the install command may write")                                  \
+	X(sandbox, read_paths, read_paths, PATHS, "", "",                                         \
+	    "what they may read and execute, beside the system")                                  \
+	X(sandbox, migrate_network, migrate_network, BOOL, "no", "",                              \
+	    "migrations may open network sockets")                                                \
+	X(sandbox, install_network, install_network, BOOL, "no", "",                              \
+	    "the install command may open network sockets")                                       \
+	X(limits, fetch_s, fetch_s, SECONDS, "300", "", "limit of the fetch step, seconds")       \
+	X(limits, checkout_s, checkout_s, SECONDS, "120", "",                                     \
+	    "limit of the checkout step, seconds")                                                \
+	X(limits, migration_s, migration_s, SECONDS, "3600", "",                                  \
+	    "limit of each migration, seconds")                                                   \
+	X(limits, install_s, install_s, SECONDS, "900", "", "limit of the install step, seconds") \
+	X(limits, silence_s, silence_s, SECONDS, "60", "",                                        \
+	    "limit of a fetch without any progress, seconds")                                     \
+	X(limits, retry_s, retry_s, SECONDS, "60", "",                                            \
 	    "first delay before a failed fetch is tried again, seconds")
 
 #define CONF_WORDS_MAX 32 /* words of a command, with the NULL behind them */
@@ -101,6 +127,11 @@ struct conf {
 	uint16_t redis_port;
 	uint16_t redis_db;
 	char password_file[CONF_TEXT_MAX];
+	char monitor_user[CONF_TEXT_MAX], deploy_user[CONF_TEXT_MAX]; /* "": the defaults */
+	enum conf_verify verify;
+	char allowed_signers[CONF_TEXT_MAX];
+	char openpgp_keys[CONF_TEXT_MAX];
+	char write_paths[CONF_TEXT_MAX], read_paths[CONF_TEXT_MAX]; /* conf_words() splits them */
 	enum conf_mode mode;
 	bool migrate_network;
 	bool install_network;

@@ -16,6 +16,7 @@
 enum filter_verdict {
 	FILTER_ALLOW,
 	FILTER_REFUSE, /* the call fails with the row's error */
+	FILTER_TELL,   /* the listener answers; without one the call fails with ENOSYS */
 	FILTER_KILL    /* the process dies by SIGSYS */
 };
 
@@ -61,9 +62,22 @@ int filter_build(struct filter_program *p, const struct filter_row *rows, size_t
 /* Sets no_new_privs and loads. Async-signal-safe. Returns 0, or -1 and errno. */
 int filter_load(const struct filter_program *p);
 
+/*
+ * As filter_load(), and returns the descriptor (OWNED by the caller, close-on-exec) at which calls
+ * of FILTER_TELL rows wait for an answer (seccomp_unotify(2)). EBUSY: this process or one above it
+ * has such a listener already. Async-signal-safe.
+ */
+int filter_load_told(const struct filter_program *p);
+
 void filter_clear(struct filter_program *p);
+
+/* The row that a call with these arguments meets; NULL: none. number: of this architecture. */
+const struct filter_row *filter_find(
+    const struct filter_row *rows, size_t count, int number, const uint64_t arguments[6]);
 
 /* 1 when this kernel filters system calls and kills processes by filter; 0 when not. */
 int filter_available(void);
+/* 1 when it also knows FILTER_TELL; a kernel that does not would kill. */
+int filter_can_tell(void);
 
 #endif

@@ -19,7 +19,7 @@
 #include "version.h"
 
 /* Raised whenever a number, a size or a meaning below changes. */
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 
 /* The executor finds its end of the socketpair here. */
 #define WIRE_FD 3
@@ -29,6 +29,7 @@
 #define WIRE_DETAIL_MAX 512  /* one line for a person: what failed */
 #define WIRE_TAIL_MAX   2049 /* the end of the step's output, 2 KiB of it, escaped */
 #define WIRE_BUILD_MAX  24
+#define WIRE_KEY_MAX    68 /* a key's fingerprint: SHA256:..., or 40 or 64 hexadecimal digits */
 
 /* The channels of the signal file. X(symbol, name) */
 #define WIRE_CHANNELS(X)  \
@@ -62,6 +63,9 @@
 	X(FETCH_FAILED, "fetch_failed", "git could not fetch from the remote")                   \
 	X(TAG_MISSING, "tag_missing", "the remote has no such tag")                              \
 	X(TAG_MOVED, "tag_moved", "the tag names another commit than before")                    \
+	X(SIGNATURE_MISSING, "signature_missing", "the version is not signed")                   \
+	X(SIGNATURE_BAD, "signature_bad",                                                        \
+	    "the signature is not a good one by a key that may sign")                            \
 	X(DIVERGED, "diverged", "the branch does not fast-forward")                              \
 	X(COMMIT_ABSENT, "commit_absent", "the announced commit is not on the branch")           \
 	X(CHECKOUT_FAILED, "checkout_failed", "git could not check the version out")             \
@@ -80,6 +84,21 @@
 	X(STOPPED, "stopped", "moult was asked to stop in the middle of the update")             \
 	X(RESTART_UNCONFIRMED, "restart_unconfirmed", "the daemon was not restarted by exit 42") \
 	X(EXECUTOR_LOST, "executor_lost", "the executor ended unexpectedly")
+
+/*
+ * What confines a process and may be missing on a kernel. The bits of a set: 1 << LAYER_x.
+ * X(symbol, name, what it means that it is missing)
+ */
+#define WIRE_LAYERS(X)                                                               \
+	X(SECCOMP, "seccomp", "system calls are not filtered")                       \
+	X(FILES, "landlock", "files are not confined")                               \
+	X(TRUNCATE, "landlock-truncate", "a step may truncate what it cannot write") \
+	X(NETWORK, "landlock-network", "ports are not confined")                     \
+	X(DEVICES, "landlock-devices", "device ioctls are not confined")             \
+	X(SCOPE, "landlock-scope", "signals and abstract sockets cross the processes")
+
+#define WIRE_ENUM_LAYER(symbol, name, words) LAYER_##symbol,
+enum wire_layer { WIRE_LAYERS(WIRE_ENUM_LAYER) LAYER_END };
 
 #define WIRE_ENUM_CHANNEL(symbol, name)       CHANNEL_##symbol,
 #define WIRE_ENUM_STEP(symbol, name, word)    STEP_##symbol,
@@ -114,6 +133,7 @@ struct wire_hello {
 	uint32_t version; /* WIRE_VERSION */
 	char build[WIRE_BUILD_MAX];
 	char installed[VERSION_MAX]; /* what runs, as far as is known; may be empty */
+	uint32_t missing;            /* layers that do not confine the executor's side: a set */
 };
 
 /* What every report about an update carries. Fields not known yet are empty. */
@@ -125,6 +145,7 @@ struct wire_update {
 	char to[VERSION_MAX]; /* an object id until alpha's version is known */
 	char commit[WIRE_OID_MAX];
 	char previous[WIRE_OID_MAX]; /* what HEAD was before: the way back by hand */
+	char key[WIRE_KEY_MAX];      /* the fingerprint of what signed it */
 };
 
 struct wire_ready {
@@ -225,6 +246,8 @@ const char *wire_check(enum wire_door door, const struct wire_message *m, size_t
 /* The names in the lists above; "?" for what is none. */
 const char *wire_type_name(uint32_t type);
 const char *wire_channel_name(uint32_t channel);
+const char *wire_layer_name(uint32_t layer);
+const char *wire_layer_words(uint32_t layer);
 const char *wire_step_name(uint32_t step);
 const char *wire_step_word(uint32_t step);
 const char *wire_reason_name(uint32_t reason);

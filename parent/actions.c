@@ -84,6 +84,7 @@ mon_on_hello(struct mon *m)
 		fatalx("the executor is of another build: %s, not " MOULT_BUILD, h->build);
 	(void)strlcpy(
 	    m->status.installed, h->installed, sizeof(m->status.installed)); /* the same */
+	m->status.missing |= h->missing;
 	return ON_NONE;
 }
 
@@ -128,6 +129,16 @@ enum mon_event
 mon_on_look(struct mon *m)
 {
 	return mon_look(m);
+}
+
+enum mon_event
+mon_on_replaced(struct mon *m)
+{
+	log_warnx("the directory of signal, %s, %s, so this monitor has no right to read it: "
+		  "leaving, for the next one to have it",
+	    m->watch.dir,
+	    m->domain.granted ? "was replaced by another" : "was not there at the start");
+	return begin_leaving(m, EX_OSERR);
 }
 
 enum mon_event
@@ -343,6 +354,7 @@ mon_on_silent(struct mon *m)
 	return begin_leaving(m, EX_PROTOCOL);
 }
 
+/* model: restart */
 enum mon_event
 mon_on_restart(struct mon *m)
 {

@@ -131,6 +131,8 @@ mon_look(struct mon *m)
 	int dirfd;
 
 	m->due_ms[TIMER_HALF] = MON_NEVER;
+	if (mon_domain_shuts_out(m))
+		return ON_REPLACED;
 	dirfd = file_open_dir(AT_FDCWD, m->watch.dir);
 	if (dirfd == -1)
 		return look_absent(m); /* why is the watch's to tell */

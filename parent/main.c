@@ -28,6 +28,7 @@
 
 static const char help[] =
     "usage: moult-monitor [-f FILE] [-e FD]\n"
+    "       moult-monitor [-f FILE] --check\n"
     "\n"
     "Watches a signal file, has the executor bring a checkout to the announced version,\n"
     "reports each step, and exits 42 when the daemon that started it is to restart.\n"
@@ -36,6 +37,8 @@ static const char help[] =
     "  -f, --config=FILE  the configuration (default: " MOULT_SYSCONFDIR "/moult.conf)\n"
     "  -e, --events FD    write events to this open descriptor, one a line:\n"
     "                     \"status WORD PERCENT VERSION\" and \"end EXIT-STATUS\"\n"
+    "  -c, --check        for `moult check': try whether it could work here, change nothing,\n"
+    "                     and print a line for each finding\n"
     "  -h, --help         this text\n"
     "  -V, --version      the version\n"
     "\n"
@@ -79,11 +82,12 @@ parse_events_fd(const char *text)
 }
 
 static void
-read_arguments(struct mon *m, int argc, char *argv[])
+read_arguments(struct mon *m, int argc, char *argv[], bool *checking)
 {
 	static const struct option longs[] = {
 	    {"config", required_argument, NULL, 'f'},
 	    {"events", required_argument, NULL, 'e'},
+	    {"check", no_argument, NULL, 'c'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0},
@@ -92,13 +96,16 @@ read_arguments(struct mon *m, int argc, char *argv[])
 
 	m->conf_path = MOULT_SYSCONFDIR "/moult.conf";
 	m->events_fd = -1;
-	while ((c = getopt_long(argc, argv, "f:e:hV", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "f:e:chV", longs, NULL)) != -1)
 		switch (c) {
 		case 'f':
 			m->conf_path = optarg;
 			break;
 		case 'e':
 			m->events_fd = parse_events_fd(optarg);
+			break;
+		case 'c':
+			*checking = true;
 			break;
 		case 'h':
 			print(help);
@@ -174,13 +181,17 @@ int
 main(int argc, char *argv[])
 {
 	struct mon m = {0};
+	bool checking = false;
 
 	sanitize();
 	log_init("moult-monitor");
 	mon_timers_clear(&m);
-	read_arguments(&m, argc, argv);
+	read_arguments(&m, argc, argv, &checking);
 	load_configuration(&m);
+	if (checking)
+		mon_check(&m);
 	open_signals(&m);
+	mon_domain_probe(&m);
 	mon_prepare(&m);
 	mon_watch_open(&m);
 	mon_start_executor(&m);

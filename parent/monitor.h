@@ -21,6 +21,8 @@
 #include "clock.h"
 #include "conf.h"
 #include "file.h"
+#include "landlock.h"
+#include "user.h"
 #include "wire.h"
 
 /* The limit of a state that has none, and of the one whose limit is the step's. */
@@ -44,6 +46,7 @@
 	X(GONE, "the executor has ended, or closed its end")                     \
 	X(LOOK, "the signal's directory changed, or it is time to look again")   \
 	X(SIGNAL, "the look found a signal to act on")                           \
+	X(REPLACED, "the look found another directory than the one we may read") \
 	X(DEADLINE, "the state has lasted too long")                             \
 	X(TERM, "we are asked to stop, or the daemon that started us has ended") \
 	X(FLUSHED, "Redis has the last status, or is not connected")
@@ -139,8 +142,6 @@ struct mon_watch {
 
 #define STATUS_TEXT_MAX 16384 /* the object as JSON; its parts bound it */
 
-enum mon_missing { MISSING_SECCOMP = 1 }; /* what confinement lacks: bits */
-
 /* What the status object is made of. Empty parts are left out of it. */
 struct mon_status {
 	const char *word;            /* NULL: nothing is known yet */
@@ -152,7 +153,7 @@ struct mon_status {
 	char tail[WIRE_TAIL_MAX + 7];
 	double timestamp, retry_at;
 	bool held;
-	unsigned int missing; /* enum mon_missing */
+	uint32_t missing; /* layers of WIRE_LAYERS, of both processes: 1 << LAYER_x */
 	pid_t pid;
 	uint64_t pid_start;
 	int64_t published_ms;
@@ -199,9 +200,21 @@ struct mon_redis {
 	bool told_up;
 };
 
+#define DOMAIN_TEXT_MAX 256
+
+/* What Landlock lets us do, once it is entered. */
+struct mon_domain {
+	struct landlock_features features;
+	bool confines_files;
+	bool granted; /* the signal's directory: this one */
+	dev_t dev;
+	ino_t ino;
+};
+
 struct mon {
 	struct conf conf;
 	const char *conf_path;
+	struct user user; /* whom we become, or are */
 	enum mon_state state;
 	int exit_status; /* what LEAVING ends with */
 	int64_t due_ms[TIMER_END];
@@ -217,6 +230,7 @@ struct mon {
 	int events_fd; /* -e; -1: nobody listens */
 	int status_dir_fd;
 
+	struct mon_domain domain;
 	struct mon_owners owners;
 	struct mon_memory memory;
 	struct mon_request request;
@@ -255,9 +269,9 @@ void mon_last_words(int status, void *mon);
 
 /* actions.c: one for each kind of cell; they return the event that follows, or ON_NONE */
 mon_action mon_on_nothing, mon_on_hello, mon_on_ready, mon_on_found, mon_on_owed, mon_on_deployed,
-    mon_on_look, mon_on_signal, mon_on_step, mon_on_failed, mon_on_held, mon_on_changed,
-    mon_on_done, mon_on_stop, mon_on_quit, mon_on_stopped, mon_on_gone, mon_on_gone_stopping,
-    mon_on_silent, mon_on_restart, mon_on_leave;
+    mon_on_look, mon_on_signal, mon_on_replaced, mon_on_step, mon_on_failed, mon_on_held,
+    mon_on_changed, mon_on_done, mon_on_stop, mon_on_quit, mon_on_stopped, mon_on_gone,
+    mon_on_gone_stopping, mon_on_silent, mon_on_restart, mon_on_leave;
 
 /* look.c: what the signal file means now */
 enum mon_event mon_look(struct mon *m);
@@ -314,13 +328,41 @@ int64_t mon_flights_due_ms(const struct mon_flights *f);
 
 /* start.c: the one file that forks and execs */
 void mon_start_executor(struct mon *m);
+/*
+ * What would become of fn in the sealed monitor: runs it in a child behind mon_seal(), and waits.
+ * Returns what it returned, 0 to 255; or a signal that ended it as a negative number.
+ */
+int mon_trial(struct mon *m, int (*fn)(struct mon *m));
 /* Reaps it when it has ended. */
 void mon_reap_executor(struct mon *m);
 
 /* prepare.c: what needs power or files, before the seal */
 void mon_prepare(struct mon *m);
+/* As far as it goes without making or asking anything; status_dir_fd is -1 when it is yet to be
+ * made.
+ */
+void mon_prepare_check(struct mon *m);
+/* Ends the process (77) unless whoever we have become can read the signal's directory and write
+ * ours. */
+void mon_check_access(const struct mon *m);
 /* Field 22 of /proc/PID/stat, the process's start in clock ticks; 0 when there is none. */
 uint64_t mon_process_start(pid_t pid);
+
+/* domain.c */
+/* Which layers this kernel has: tells what is missing, or ends the process (71) when all is needed.
+ */
+void mon_domain_probe(struct mon *m);
+/* Its first half: status.missing is set, nothing is said. */
+void mon_domain_look(struct mon *m);
+void mon_domain_enter(struct mon *m);
+/* True when the signal's directory is there, and is not the one that the domain opens. */
+bool mon_domain_shuts_out(const struct mon *m);
+/* Calls see() for each place of the table. */
+void mon_domain_walk(
+    void (*see)(void *arg, const char *place, const char *rights, const char *why), void *arg);
+
+/* check.c: `moult-monitor --check`. Ends the process, 0 when all has been said. */
+void mon_check(struct mon *m) __attribute__((noreturn));
 
 /* seal.c */
 void mon_seal(struct mon *m);

@@ -309,7 +309,7 @@ take_reply(struct mon *m, const redisReply *reply)
 
 	if (reply->type == REDIS_REPLY_ERROR) {
 		judge_refusal(r);
-		return drop(m, "%s", reply->str);
+		return drop(m, "%s", reply->str[0] != '\0' ? reply->str : "an error without words");
 	}
 	if (r->due == 0)
 		return drop(m, "it speaks unasked");

@@ -16,7 +16,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "filter.h"
@@ -235,6 +234,17 @@ load(const struct filter_row *rows, size_t count, enum filter_verdict otherwise)
 	filter_clear(&p);
 }
 
+/* Without any of its groups: what it reads is open to it by its user id, or to all. */
+static void
+become_user(const struct mon *m)
+{
+	const char *what;
+
+	if (geteuid() == 0 && user_become(&m->user, 0, 0, &what) == -1)
+		fatal("the monitor cannot become %s: %s", m->user.name, what);
+	mon_check_access(m);
+}
+
 void
 mon_seal(struct mon *m)
 {
@@ -242,20 +252,15 @@ mon_seal(struct mon *m)
 	size_t count = gather(m, all);
 
 	set_limits();
+	become_user(m);
 	/* Nobody of our own user may look into our memory, where the password of Redis is. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		fatal("PR_SET_DUMPABLE");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		fatal("PR_SET_NO_NEW_PRIVS");
-	if (!filter_available()) {
-		if (m->conf.mode == CONF_REQUIRE)
-			log_exit(EX_OSERR, "this kernel has no seccomp filters that kill; "
-					   "refusing to run unconfined ([sandbox] mode = require)");
-		log_warnx("DEGRADED: this kernel has no seccomp filters that kill: "
-			  "the monitor can make any system call");
-		m->status.missing |= MISSING_SECCOMP;
-		return;
-	}
+	mon_domain_enter(m);
+	if ((m->status.missing & 1u << LAYER_SECCOMP) != 0)
+		return; /* told by mon_domain_probe() */
 	load(arguments, COUNT(arguments), FILTER_ALLOW);
 	load(all, count, FILTER_KILL);
 }

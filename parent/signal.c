@@ -55,7 +55,7 @@ mon_signal_unsafe(const struct mon_owners *o, const struct stat *st)
 	if (!S_ISREG(st->st_mode))
 		return "is a device";
 	if (st->st_uid != 0 && st->st_uid != o->self && !(o->has_other && st->st_uid == o->other))
-		return "has a foreign owner";
+		return "belongs to a user whom [deploy] signal_owner does not name";
 	if (st->st_mode & S_IWOTH)
 		return "is writable by everyone";
 	if (st->st_nlink > 1)

@@ -26,7 +26,8 @@
 
 #define EXECUTOR_NAME  "moult-executor"
 #define GENERATION_MAX 48 /* PID:STARTTIME */
-#define REPORT_FD      4  /* the child tells here what failed; closed by a successful exec */
+#define TRIAL_LIMIT_S  20
+#define REPORT_FD      4 /* the child tells here what failed; closed by a successful exec */
 
 /* Everything that the child needs, ready before the fork. */
 struct launch {
@@ -173,4 +174,23 @@ mon_reap_executor(struct mon *m)
 {
 	if (!m->executor_ended && waitpid(m->executor, &m->executor_status, WNOHANG) == m->executor)
 		m->executor_ended = true;
+}
+
+int
+mon_trial(struct mon *m, int (*fn)(struct mon *m))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == -1)
+		fatal("fork");
+	if (pid == 0) {
+		(void)alarm(TRIAL_LIMIT_S); /* cannot fail */
+		mon_seal(m);
+		_exit(fn(m) & 0xff);
+	}
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			fatal("waitpid");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }

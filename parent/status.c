@@ -114,6 +114,7 @@ put_update(json_t *object, const struct wire_update *u)
 	put_text(object, "to", u->to);
 	put_text(object, "commit", u->commit);
 	put_text(object, "previous_commit", u->previous);
+	put_text(object, "key", u->key);
 	put_text(object, "run", u->run);
 	if (u->attempt > 0)
 		put(object, "attempt", json_integer(u->attempt));
@@ -147,17 +148,25 @@ put_failure(json_t *object, const struct mon *m)
 	put_text(object, "output", s->tail);
 }
 
+/* The names of the layers that are missing. */
+static void
+put_missing(json_t *object, uint32_t missing)
+{
+	json_t *names = json_array();
+	uint32_t layer;
+
+	for (layer = 0; names != NULL && layer < LAYER_END; layer++)
+		if ((missing & 1u << layer) != 0)
+			(void)json_array_append_new(
+			    names, json_string(wire_layer_name(layer))); /* or it is short */
+	put(object, "degraded", names);
+}
+
 static void
 put_process(json_t *object, const struct mon_status *s)
 {
-	json_t *missing;
-
-	if (s->missing != 0 && (missing = json_array()) != NULL) {
-		if (s->missing & MISSING_SECCOMP)
-			(void)json_array_append_new(
-			    missing, json_string("seccomp")); /* or it is short */
-		put(object, "degraded", missing);
-	}
+	if (s->missing != 0)
+		put_missing(object, s->missing);
 	put(object, "pid", json_integer(s->pid));
 	put(object, "pid_start", json_integer((json_int_t)s->pid_start));
 	put_text(object, "moult", MOULT_VERSION);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,13 +47,13 @@
 typedef const char *set_fn(
     struct conf *c, void *field, const struct conf_key *key, const char *value);
 
-static set_fn set_NAME, set_PATH, set_FILE, set_RELPATH, set_REMOTE, set_WORDS, set_BRANCH,
-    set_USER, set_SECONDS, set_BOOL, set_CHOICE, set_VERSION, set_REDIS;
+static set_fn set_NAME, set_PATH, set_FILE, set_PATHS, set_RELPATH, set_REMOTE, set_WORDS,
+    set_BRANCH, set_USER, set_SECONDS, set_BOOL, set_CHOICE, set_VERSION, set_REDIS;
 
-#define AS_KEY(section, key, kind, fallback, choices, help) \
+#define AS_KEY(section, key, field, kind, fallback, choices, help) \
 	{#section, #key, #kind, fallback, choices, help},
-#define AS_FIELD(section, key, kind, fallback, choices, help) \
-	{offsetof(struct conf, key), set_##kind},
+#define AS_FIELD(section, key, field, kind, fallback, choices, help) \
+	{offsetof(struct conf, field), set_##kind},
 
 static const struct conf_key keys[] = {CONF_KEYS(AS_KEY){NULL, NULL, NULL, NULL, NULL, NULL}};
 static const struct {
@@ -64,6 +65,7 @@ static const struct {
 
 static_assert(sizeof(enum conf_fetch) == sizeof(unsigned int), "CHOICE writes an unsigned int");
 static_assert(sizeof(enum conf_mode) == sizeof(unsigned int), "CHOICE writes an unsigned int");
+static_assert(sizeof(enum conf_verify) == sizeof(unsigned int), "CHOICE writes an unsigned int");
 
 struct reader {
 	struct conf *c;
@@ -176,6 +178,38 @@ set_FILE(struct conf *c, void *field, const struct conf_key *key, const char *va
 	return NULL;
 }
 
+static size_t
+count_words(const char *value)
+{
+	size_t words = 0, at = 0;
+
+	while (value[at += strspn(value + at, BLANKS)] != '\0') {
+		words++;
+		at += strcspn(value + at, BLANKS);
+	}
+	return words;
+}
+
+static const char *
+set_PATHS(struct conf *c, void *field, const struct conf_key *key, const char *value)
+{
+	char buf[CONF_TEXT_MAX], *path[CONF_WORDS_MAX];
+	size_t i;
+
+	(void)c, (void)key;
+	if (count_words(value) >= CONF_WORDS_MAX)
+		return "has too many paths";
+	conf_words(value, buf, path);
+	for (i = 0; path[i] != NULL; i++) {
+		if (strcmp(path[i], "/") == 0)
+			return "names /, the whole file system";
+		if (!is_path(path[i]))
+			return "is not a list of absolute paths without empty, . or .. parts, "
+			       "with blanks between them";
+	}
+	return keep(field, value);
+}
+
 static const char *
 set_RELPATH(struct conf *c, void *field, const struct conf_key *key, const char *value)
 {
@@ -188,17 +222,11 @@ set_RELPATH(struct conf *c, void *field, const struct conf_key *key, const char 
 static const char *
 set_WORDS(struct conf *c, void *field, const struct conf_key *key, const char *value)
 {
-	size_t words = 0, at = 0;
-
 	(void)c, (void)key;
 	if (value[strcspn(value, "'\"\\`")] != '\0')
 		return "has quotes, which mean nothing here: words end at blanks; put the command "
 		       "into a script";
-	while (value[at += strspn(value + at, BLANKS)] != '\0') {
-		words++;
-		at += strcspn(value + at, BLANKS);
-	}
-	if (words >= CONF_WORDS_MAX)
+	if (count_words(value) >= CONF_WORDS_MAX)
 		return "has too many words";
 	return keep(field, value);
 }
@@ -740,6 +768,126 @@ set_defaults(struct reader *r)
 	}
 }
 
+/* ---- what no value shows alone --------------------------------------------------------------- */
+
+/* By the parts of both paths; neither is looked at. */
+static bool
+is_at_or_below(const char *path, const char *top)
+{
+	size_t len = strcmp(top, "/") == 0 ? 0 : strlen(top);
+
+	return strncmp(path, top, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+/* What no step may write: it confines the steps, or moult believes it. */
+struct precious {
+	const char *section, *key; /* NULL: this file itself */
+	const char *what, *path;
+	bool directory; /* nor anything below it */
+};
+
+#define PRECIOUS_MAX 10
+
+static size_t
+list_precious(const struct reader *r, const char *signal_dir, const char *real_path,
+    struct precious list[PRECIOUS_MAX])
+{
+	const struct conf *c = r->c;
+	const struct precious all[PRECIOUS_MAX] = {
+	    {"deploy", "state_dir", "state_dir", c->state_dir, true},
+	    {"deploy", "signal", "the directory of signal", signal_dir, true},
+	    {"verify", "allowed_signers", "allowed_signers", c->allowed_signers, false},
+	    {"verify", "openpgp_keys", "openpgp_keys", c->openpgp_keys, false},
+	    {"deploy", "ssh_key", "ssh_key", c->ssh_key, false},
+	    {"deploy", "ssh_known_hosts", "ssh_known_hosts", c->ssh_known_hosts, false},
+	    {"deploy", "ca_file", "ca_file", c->ca_file, false},
+	    {"redis", "password_file", "password_file", c->password_file, false},
+	    /* As it was named, and where that leads. */
+	    {NULL, NULL, "this file", r->path, false},
+	    {NULL, NULL, "this file", real_path, false},
+	};
+	size_t i, count = 0;
+
+	for (i = 0; i < PRECIOUS_MAX; i++)
+		if (all[i].path[0] == '/')
+			list[count++] = all[i];
+	return count;
+}
+
+/* The line of a key; 0 where its default stands. */
+static int
+line_of(const struct reader *r, const char *section, const char *key)
+{
+	return r->key_line[find(section, key)];
+}
+
+/* A step may write path and all below it: told of the first thing that this lays open. */
+static void
+check_write_path(struct reader *r, const char *path, const struct precious list[], size_t count)
+{
+	int line = line_of(r, "sandbox", "write_paths");
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (strcmp(path, list[i].path) == 0)
+			say(r, line, "write_paths: %s is %s, which no step may write", path,
+			    list[i].what);
+		else if (is_at_or_below(list[i].path, path))
+			say(r, line, "write_paths: %s holds %s, %s, which no step may write", path,
+			    list[i].what, list[i].path);
+		else if (list[i].directory && is_at_or_below(path, list[i].path))
+			say(r, line, "write_paths: %s is inside %s, where no step may write", path,
+			    list[i].what);
+		else
+			continue;
+		return;
+	}
+}
+
+/* The install command may write all of the checkout. */
+static void
+check_repo(struct reader *r, const struct precious list[], size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (is_at_or_below(list[i].path, r->c->repo))
+			say(r, list[i].key != NULL ? line_of(r, list[i].section, list[i].key) : 0,
+			    "%s%s%s, is inside repo, all of which the install command may write",
+			    list[i].what, list[i].key != NULL ? ", " : "",
+			    list[i].key != NULL ? list[i].path : "");
+}
+
+static void
+check_together(struct reader *r)
+{
+	char dir[CONF_TEXT_MAX] = "", name[CONF_TEXT_MAX], real_path[PATH_MAX] = "";
+	char buf[CONF_TEXT_MAX], *path[CONF_WORDS_MAX];
+	struct precious list[PRECIOUS_MAX];
+	const struct conf *c = r->c;
+	const struct passwd *pw = c->monitor_user[0] != '\0' ? getpwnam(c->monitor_user) : NULL;
+	size_t count, i;
+
+	if (pw != NULL && pw->pw_uid == 0)
+		say(r, line_of(r, "deploy", "monitor_user"),
+		    "monitor_user: \"%s\" is root, and the monitor is never root", c->monitor_user);
+	if (c->verify != CONF_VERIFY_NONE && c->allowed_signers[0] == '\0' &&
+	    c->openpgp_keys[0] == '\0')
+		say(r, line_of(r, "verify", "mode"),
+		    "[verify] mode: needs allowed_signers or openpgp_keys: whose signature counts");
+	if (c->signal[0] != '\0')
+		conf_split_path(c->signal, dir, name);
+	/* Without an answer, or where it leads to what was named, the name alone counts. */
+	if (realpath(r->path, real_path) == NULL || strcmp(real_path, r->path) == 0)
+		real_path[0] = '\0';
+	count = list_precious(r, dir, real_path, list);
+	conf_words(c->write_paths, buf, path);
+	for (i = 0; path[i] != NULL; i++)
+		check_write_path(r, path[i], list, count);
+	if (c->repo[0] != '\0')
+		check_repo(r, list, count);
+}
+
 int
 conf_load(struct conf *c, const char *path, conf_complain *complain, void *arg)
 {
@@ -756,6 +904,7 @@ conf_load(struct conf *c, const char *path, conf_complain *complain, void *arg)
 		/* Its result is the first line in error; settle() has told them all. */
 		(void)ini_parse_stream(next_line, &r, take_pair, &r);
 		set_defaults(&r);
+		check_together(&r);
 	}
 	free(text);
 	return r.complaints;

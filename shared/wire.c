@@ -19,15 +19,16 @@
  * Sizes are written out, so that a changed struct does not go unnoticed (raise WIRE_VERSION), and
  * once more as the sum of their fields, so that no padding carries stray memory across.
  */
+static_assert(LAYER_END < 32, "a set of layers fits a field");
 static_assert(sizeof(struct wire_header) == 8, "header");
 static_assert(sizeof(struct file_identity) == 88, "identity");
 static_assert(sizeof(struct wire_run) == 352, "run");
 static_assert(sizeof(struct wire_plain) == 4, "stop");
-static_assert(sizeof(struct wire_hello) == 156, "hello");
+static_assert(sizeof(struct wire_hello) == 160, "hello");
 static_assert(sizeof(struct wire_ready) == 4, "ready");
-static_assert(sizeof(struct wire_update) == 420, "update");
-static_assert(sizeof(struct wire_progress) == 428, "progress");
-static_assert(sizeof(struct wire_failure) == 3004, "failure");
+static_assert(sizeof(struct wire_update) == 488, "update");
+static_assert(sizeof(struct wire_progress) == 496, "progress");
+static_assert(sizeof(struct wire_failure) == 3072, "failure");
 
 #define FIELD(type, field) sizeof(((struct type *)0)->field)
 static_assert(2 + 2 + 4 == sizeof(struct wire_header), "no padding");
@@ -36,10 +37,11 @@ static_assert(
 	sizeof(struct wire_run),
     "no padding");
 static_assert(
-    4 + FIELD(wire_hello, build) + FIELD(wire_hello, installed) == sizeof(struct wire_hello),
+    4 + FIELD(wire_hello, build) + FIELD(wire_hello, installed) + 4 == sizeof(struct wire_hello),
     "no padding");
 static_assert(4 + 4 + FIELD(wire_update, run) + FIELD(wire_update, from) + FIELD(wire_update, to) +
-		      FIELD(wire_update, commit) + FIELD(wire_update, previous) ==
+		      FIELD(wire_update, commit) + FIELD(wire_update, previous) +
+		      FIELD(wire_update, key) ==
 		  sizeof(struct wire_update),
     "no padding");
 static_assert(FIELD(wire_progress, update) + 4 + 4 == sizeof(struct wire_progress), "no padding");
@@ -138,6 +140,8 @@ check_wire_hello(const void *body)
 	if (!IS_FIELD_OR_EMPTY(h->installed) ||
 	    (h->installed[0] != '\0' && !is_version(h->installed)))
 		return "the installed version is none";
+	if (h->missing >> LAYER_END != 0)
+		return "a missing layer is none";
 	return NULL;
 }
 
@@ -168,6 +172,8 @@ check_wire_update(const void *body)
 		return "the commit is no object id";
 	if (!IS_FIELD_OR_EMPTY(u->previous) || !is_object_id_or_empty(u->previous))
 		return "the previous commit is no object id";
+	if (!IS_FIELD_OR_EMPTY(u->key))
+		return "the key is not text";
 	return NULL;
 }
 
@@ -326,12 +332,16 @@ wire_receive(struct wire *w, struct wire_message *m)
 }
 
 #define NAME_CHANNEL(symbol, name)       [CHANNEL_##symbol] = name,
+#define NAME_LAYER(symbol, name, words)  [LAYER_##symbol] = name,
+#define WORD_LAYER(symbol, name, words)  [LAYER_##symbol] = words,
 #define NAME_STEP(symbol, name, word)    [STEP_##symbol] = name,
 #define WORD_STEP(symbol, name, word)    [STEP_##symbol] = word,
 #define NAME_REASON(symbol, name, words) [REASON_##symbol] = name,
 #define WORD_REASON(symbol, name, words) [REASON_##symbol] = words,
 
 static const char *const channel_names[CHANNEL_END] = {WIRE_CHANNELS(NAME_CHANNEL)};
+static const char *const layer_names[LAYER_END] = {WIRE_LAYERS(NAME_LAYER)};
+static const char *const layer_words[LAYER_END] = {WIRE_LAYERS(WORD_LAYER)};
 static const char *const step_names[STEP_END] = {WIRE_STEPS(NAME_STEP)};
 static const char *const step_words[STEP_END] = {WIRE_STEPS(WORD_STEP)};
 static const char *const reason_names[REASON_END] = {WIRE_REASONS(NAME_REASON)};
@@ -349,6 +359,18 @@ const char *
 wire_channel_name(uint32_t channel)
 {
 	return is_channel(channel) ? channel_names[channel] : "?";
+}
+
+const char *
+wire_layer_name(uint32_t layer)
+{
+	return layer < LAYER_END ? layer_names[layer] : "?";
+}
+
+const char *
+wire_layer_words(uint32_t layer)
+{
+	return layer < LAYER_END ? layer_words[layer] : "?";
 }
 
 const char *

@@ -4,13 +4,21 @@
 # Everything is real and lives in one temporary directory: a git remote, a checkout, a Redis, the C
 # daemon of tests/examples under a supervisor loop, migrations, `make install`. What is shown is
 # verified too: the demo ends with 1 when anything of it is not so. BUILD names the build directory.
+# As root the steps are www-data's and the monitor is nobody's; else all is the user's who calls.
 set -eu
 umask 022
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES # of a `make demo PREFIX=...`: not for the demo's own make
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=$(cd "${BUILD:-$root/build}" && pwd)
-dir=$(mktemp -d "${TMPDIR:-/tmp}/moult-demo.XXXXXX")
+if [ "$(id -u)" -eq 0 ]; then
+	deploy_user=www-data
+	dir=$(mktemp -d /tmp/moult-demo.XXXXXX) # where every user may look
+	chmod 755 "$dir"
+else
+	deploy_user=$(id -un)
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/moult-demo.XXXXXX")
+fi
 signal=$dir/signals/update_available.json
 key=system_status:demo:deploy
 redis_pid=
@@ -56,6 +64,14 @@ trap 'exit 143' TERM
 git_() { # nothing of the user's own configuration
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -c user.name=demo \
 		-c user.email=demo@localhost -c advice.detachedHead=false "$@"
+}
+
+as_deploy_user() {
+	if [ "$(id -u)" -eq 0 ]; then
+		setpriv --reuid="$deploy_user" --regid="$(id -gn "$deploy_user")" --clear-groups "$@"
+	else
+		"$@"
+	fi
 }
 
 redis() { redis-cli -s "$dir/redis.sock" "$@"; }
@@ -125,11 +141,11 @@ make_remote() {
 
 	echo 1.1.0 > VERSION
 	mkdir -p migrations/v1.1.0
-	cat > migrations/v1.1.0/001_settings.py <<'PYTHON'
+	cat > migrations/v1.1.0/001_settings.py <<PYTHON
 import json
 import os
 
-SETTINGS = os.path.join(os.path.dirname(__file__), "../../var/settings.json")
+SETTINGS = "$dir/var/settings.json"
 
 
 def check():
@@ -137,19 +153,17 @@ def check():
 
 
 def migrate():
-    os.makedirs(os.path.dirname(SETTINGS), exist_ok=True)
     with open(SETTINGS + ".new", "w") as file:
         json.dump({"format": 2}, file)
     os.replace(SETTINGS + ".new", SETTINGS)
     return True
 PYTHON
-	cat > migrations/v1.1.0/002_cache <<'SHELL'
+	cat > migrations/v1.1.0/002_cache <<SHELL
 #!/bin/sh
-# Any executable can be a migration: `check` asks whether it is applied, `migrate` does it.
-cache=$(dirname "$0")/../../var/cache
-case $1 in
-check) test -d "$cache" ;;
-migrate) mkdir -p "$cache" ;;
+# Any executable can be a migration: "check" asks whether it is applied, "migrate" does it.
+case \$1 in
+check) test -d "$dir/var/cache" ;;
+migrate) mkdir -p "$dir/var/cache" ;;
 esac
 SHELL
 	chmod +x migrations/v1.1.0/002_cache
@@ -178,9 +192,14 @@ PYTHON
 install_first_version() {
 	git_ clone -q "file://$dir/remote.git" checkout
 	git_ -C checkout checkout -q --detach v1.0.0
-	printf 'PREFIX = %s\nCPPFLAGS = -I%s\nLDLIBS = %s\n' "$dir/prefix" "$root/include" \
-		"$BUILD/libmoult.a" > checkout/config.mk
-	make -s -C checkout install
+	mkdir prefix var sdk
+	cp "$root/include/moult.h" "$BUILD/libmoult.a" sdk/
+	printf 'PREFIX = %s\nCPPFLAGS = -I%s\nLDLIBS = %s\n' "$dir/prefix" "$dir/sdk" \
+		"$dir/sdk/libmoult.a" > checkout/config.mk
+	if [ "$(id -u)" -eq 0 ]; then
+		chown -R "$deploy_user:" checkout prefix var signals
+	fi
+	as_deploy_user make -s -C checkout install
 	cat > moult.conf <<CONF
 [deploy]
 computer = demo
@@ -191,11 +210,16 @@ state_dir = $dir/state
 
 [redis]
 url = unix://$dir/redis.sock
+
+[sandbox]
+mode = degrade
+write_paths = $dir/prefix $dir/var
+read_paths = $dir/sdk
 CONF
 }
 
 start_redis() {
-	redis-server --port 0 --unixsocket "$dir/redis.sock" --save '' --appendonly no \
+	redis-server --port 0 --unixsocket "$dir/redis.sock" --unixsocketperm 777 --save '' --appendonly no \
 		--dir "$dir" > "$dir/redis.log" 2>&1 &
 	redis_pid=$!
 	tries=0
@@ -214,6 +238,15 @@ start_daemon() {
 	supervisor_pid=$!
 }
 
+await_pair() { # for its first word to Redis, 10 s at most
+	tries=0
+	until [ -n "$(redis GET "$key")" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || die "the monitor says nothing to Redis"
+		sleep 0.05
+	done
+}
+
 restarts() { grep -c '^supervisor: ' "$dir/daemon.log" || :; }
 show_status() { "$BUILD/moult" status -f "$dir/moult.conf" | sed 's/^/   /'; }
 status_is() { # exit status
@@ -227,6 +260,18 @@ redis_says() { # word
 		field timestamp "$value" | grep -Eq '^[0-9]+\.[0-9]+$'
 }
 
+# The processes of the pair with their users, and what of the confinement this kernel lacks.
+show_pair() {
+	monitor=$(field pid "$(redis GET "$key")")
+	executor=$(pgrep -P "$monitor" -x moult-executor)
+	for pid in "$monitor" "$executor"; do
+		say "   $(ps -o user:12=,pid:8=,comm= -p "$pid")"
+	done
+	missing=$(printf '%s\n' "$(redis GET "$key")" | sed -n 's/.*"degraded": *\[\([^]]*\)\].*/\1/p')
+	say "   missing layers of confinement: ${missing:-none}"
+}
+runs_as() { [ "$(ps -o user:32= -p "$1" | tr -d " ")" = "$2" ]; }
+
 # ---- the play ----
 
 title "The stage: $dir"
@@ -238,6 +283,12 @@ say "   a git remote with v1.0.0, v1.1.0 and v1.2.0; a checkout of v1.0.0, insta
 title "The daemon, under a supervisor that restarts it when it ends with 42"
 start_daemon
 verify "the daemon answers 1.0.0" answers 1.0.0
+await_pair
+show_pair
+if [ "$(id -u)" -eq 0 ]; then
+	verify "the monitor is nobody, who owns nothing here" runs_as "$monitor" nobody
+	verify "the executor is $deploy_user, who owns the checkout" runs_as "$executor" "$deploy_user"
+fi
 
 title "A version watcher drops the signal: 1.1.0 on stable"
 say '   {"current":"1.0.0","available":"1.1.0","channel":"stable"}'
@@ -252,7 +303,7 @@ verify "the words came in their order" [ "$words" = \
 verify "the daemon ended with 42, once, and was started again" [ "$(restarts)" -eq 1 ]
 verify "the daemon answers 1.1.0" answers 1.1.0
 verify "both migrations were applied" \
-	[ -f "$dir/checkout/var/settings.json" -a -d "$dir/checkout/var/cache" ]
+	[ -f "$dir/var/settings.json" -a -d "$dir/var/cache" ]
 verify "the signal file is gone" [ ! -e "$signal" ]
 verify "Redis says deployed, with a float timestamp, under $key" redis_says deployed
 say

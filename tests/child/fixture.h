@@ -77,8 +77,8 @@ fixture_make(void **state)
 	f->e.state_fd = fixture_open(f, "state");
 	f->e.signal_dir_fd = fixture_open(f, "signal");
 	f->e.journal.fd = -1;
-	f->e.run.signal_fd = f->e.run.log_fd = -1;
-	f->e.child.log_fd = f->e.child.out_fd = f->e.child.ask_fd = -1;
+	run_clear(&f->e.run);
+	f->e.child.log_fd = f->e.child.out_fd = f->e.child.ask_fd = f->e.child.notify_fd = -1;
 	snprintf(f->e.signal_name, sizeof(f->e.signal_name), "update.json");
 	snprintf(f->e.signal_dir, sizeof(f->e.signal_dir), "%.200s/signal", f->root);
 	snprintf(f->e.conf.migrations, sizeof(f->e.conf.migrations), "migrations");

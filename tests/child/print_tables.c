@@ -8,18 +8,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "domain.h"
 #include "executor.h"
 #include "profile.h"
 
 #define PRINT_MESSAGE(symbol, name, payload) \
 	printf("| %s | `%s` | %zu |\n", name, #payload, sizeof(struct payload));
-#define STATE_WAITS(name, waits)        waits,
-#define PROFILE_NAME(symbol, name, use) name,
-#define PROFILE_USE(symbol, name, use)  use,
+#define STATE_WAITS(name, waits)                    waits,
+#define PROFILE_NAME(symbol, name, network, use)    name,
+#define PROFILE_USE(symbol, name, network, use)     use,
+#define PROFILE_NETWORK(symbol, name, network, use) #network,
+#define NETWORK_NAME(symbol, name, reach)           name,
+#define NETWORK_REACH(symbol, name, reach)          reach,
 
 static const char *const waits[] = {EXE_STATES(STATE_WAITS)};
 static const char *const profile_names[] = {SPAWN_PROFILES(PROFILE_NAME)};
 static const char *const profile_uses[] = {SPAWN_PROFILES(PROFILE_USE)};
+static const char *const profile_networks[] = {SPAWN_PROFILES(PROFILE_NETWORK)};
+static const char *const network_names[] = {SPAWN_NETWORKS(NETWORK_NAME)};
+static const char *const network_reaches[] = {SPAWN_NETWORKS(NETWORK_REACH)};
 
 static void
 print_messages(void)
@@ -99,19 +106,54 @@ print_test(const struct filter_row *row)
 }
 
 static void
-print_profiles(void)
+print_networks(void)
 {
-	for (int p = 0; p < PROFILE_END; p++) {
+	for (int n = 0; n < NETWORK_END; n++) {
 		size_t count;
-		const struct filter_row *rows = profile_arguments((enum profile)p, &count);
+		const struct filter_row *rows = profile_arguments((enum network)n, &count);
 
-		printf("\n### Refused by argument: profile %s (%s)\n\n"
+		printf("\n### Refused by argument: network %s (%s)\n\n"
 		       "| call | when | error | reason |\n| --- | --- | --- | --- |\n",
-		    profile_names[p], profile_uses[p]);
+		    network_names[n], network_reaches[n]);
 		for (size_t i = 0; i < count; i++) {
 			printf("| %s | ", rows[i].call);
 			print_test(&rows[i]);
 			printf(" | %s | %s |\n", strerrorname_np(rows[i].error), rows[i].why);
+		}
+	}
+}
+
+/* "configured" is in capitals in the list, as is each network. */
+static void
+print_network_of(int profile)
+{
+	for (const char *c = profile_networks[profile]; *c != '\0'; c++)
+		putchar(*c | 0x20);
+}
+
+static void
+print_places(void)
+{
+	char words[LANDLOCK_WORDS_MAX];
+	size_t count;
+	const struct domain_row *rows = domain_rows(&count);
+
+	printf("\n### Profiles of steps\n\n| profile | network | for |\n| --- | --- | --- |\n");
+	for (int p = 0; p < PROFILE_END; p++) {
+		printf("| %s | ", profile_names[p]);
+		print_network_of(p);
+		printf(" | %s |\n", profile_uses[p]);
+	}
+	for (int p = 0; p < PROFILE_END; p++) {
+		printf("\n### Files of profile %s\n\n| place | rights | reason |\n"
+		       "| --- | --- | --- |\n",
+		    profile_names[p]);
+		for (size_t i = 0; i < count; i++) {
+			if ((int)rows[i].profile != p)
+				continue;
+			landlock_words(rows[i].files, words);
+			printf("| %s | %s | %s |\n", domain_place_name(rows[i].place), words,
+			    rows[i].why);
 		}
 	}
 }
@@ -121,8 +163,9 @@ main(void)
 {
 	print_messages();
 	print_rules();
+	print_places();
 	print_calls(FILTER_ALLOW, "System calls of the executor and its steps: allowed");
 	print_calls(FILTER_REFUSE, "Refused with EPERM (every other call: ENOSYS)");
-	print_profiles();
+	print_networks();
 	return 0;
 }

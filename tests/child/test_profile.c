@@ -47,7 +47,7 @@ static int
 profile_make(void **state)
 {
 	fixture_make(state);
-	profile_build(&exe_of(state)->filters, PROFILE_OPEN);
+	profile_build(&exe_of(state)->filters, NETWORK_OPEN);
 	return 0;
 }
 
@@ -56,17 +56,18 @@ profile_end(void **state)
 {
 	struct filters *f = &exe_of(state)->filters;
 
-	for (size_t i = 0; i < PROFILE_END; i++)
-		filter_clear(&f->profile[i]);
+	for (size_t i = 0; i < NETWORK_END; i++) {
+		filter_clear(&f->told[i]);
+		filter_clear(&f->plain[i]);
+	}
 	filter_clear(&f->calls);
 	return fixture_end(state);
 }
 
 static void
-load(const struct filters *f, enum profile profile)
+load(const struct filters *f, enum network network)
 {
-	if (filter_load(&f->profile[f->widest]) == -1 || filter_load(&f->calls) == -1 ||
-	    filter_load(&f->profile[profile]) == -1)
+	if (profile_load_own(f) == -1 || filter_load(&f->plain[network]) == -1)
 		_exit(LOADED_NOT);
 }
 
@@ -74,12 +75,12 @@ struct attempt {
 	const char *what;
 	long call;
 	unsigned long arg[6];
-	int due[PROFILE_END]; /* errno; 0: it succeeds */
+	int due[NETWORK_END]; /* errno; 0: it succeeds */
 };
 
 struct trial {
 	const struct filters *filters;
-	enum profile profile;
+	enum network network;
 	const struct attempt *attempt;
 	int said_fd;
 };
@@ -92,7 +93,7 @@ try_in_child(void *arg)
 	long rc;
 	int error;
 
-	load(t->filters, t->profile);
+	load(t->filters, t->network);
 	rc = syscall(a->call, a->arg[0], a->arg[1], a->arg[2], a->arg[3], a->arg[4], a->arg[5]);
 	error = rc == -1 ? errno : 0;
 	_exit(error);
@@ -106,15 +107,15 @@ assert_attempts(struct exe *e, const struct attempt *attempts, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		t.attempt = &attempts[i];
-		for (int p = 0; p < PROFILE_END; p++) {
+		for (int p = 0; p < NETWORK_END; p++) {
 			int end;
 
-			t.profile = (enum profile)p;
+			t.network = (enum network)p;
 			end = end_of_child(try_in_child, &t);
 			assert_int_not_equal(end, LOADED_NOT);
 			if (end == attempts[i].due[p])
 				continue;
-			print_error("%s, profile %d: %s, not %s\n", attempts[i].what, p,
+			print_error("%s, network %d: %s, not %s\n", attempts[i].what, p,
 			    end < 0 ? "killed" : strerrorname_np(end),
 			    strerrorname_np(attempts[i].due[p]));
 			wrong++;
@@ -133,16 +134,16 @@ assert_attempts(struct exe *e, const struct attempt *attempts, size_t count)
 
 /* ---- sockets ---- */
 
-#define SOCKET(what, family, type, protocol, in_local, in_fetch, in_open)                \
+#define SOCKET(what, family, type, protocol, in_none, in_remote, in_open)                \
 	{                                                                                \
 		what, SYS_socket, {LONG(family), LONG(type) | BAD_FLAG, LONG(protocol)}, \
 		{                                                                        \
-			in_local, in_fetch, in_open                                      \
+			in_none, in_remote, in_open                                      \
 		}                                                                        \
 	}
 #define NO_FAMILY(what, family)                                                         \
 	SOCKET(what, family, SOCK_STREAM, 0, EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT), \
-	    SOCKET(what, family, SOCK_DGRAM, 0, EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT)
+	    SOCKET(what, family, SOCK_DGRAM, 0, EAFNOSUPPORT, ESOCKTNOSUPPORT, EAFNOSUPPORT)
 #define NO_TYPE(what, type)                                                             \
 	SOCKET(what, AF_INET, type, 0, EAFNOSUPPORT, ESOCKTNOSUPPORT, ESOCKTNOSUPPORT), \
 	    SOCKET(what, AF_INET6, type, 0, EAFNOSUPPORT, ESOCKTNOSUPPORT, ESOCKTNOSUPPORT)
@@ -156,12 +157,13 @@ families(void **state)
 	    SOCKET("TCP", AF_INET, SOCK_STREAM, 0, EAFNOSUPPORT, EINVAL, EINVAL),
 	    SOCKET("TCP over IPv6", AF_INET6, SOCK_STREAM, 0, EAFNOSUPPORT, EINVAL, EINVAL),
 	    SOCKET("TCP, named", AF_INET, SOCK_STREAM, IPPROTO_TCP, EAFNOSUPPORT, EINVAL, EINVAL),
-	    SOCKET("UDP", AF_INET, SOCK_DGRAM, 0, EAFNOSUPPORT, EINVAL, EINVAL),
-	    SOCKET("UDP, named", AF_INET, SOCK_DGRAM, IPPROTO_UDP, EAFNOSUPPORT, EINVAL, EINVAL),
+	    SOCKET("UDP", AF_INET, SOCK_DGRAM, 0, EAFNOSUPPORT, ESOCKTNOSUPPORT, EINVAL),
+	    SOCKET("UDP, named", AF_INET, SOCK_DGRAM, IPPROTO_UDP, EAFNOSUPPORT, EPROTONOSUPPORT,
+		EINVAL),
 	    SOCKET("not to block", AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 		EAFNOSUPPORT, EINVAL, EINVAL),
 	    SOCKET("Unix", AF_UNIX, SOCK_STREAM, 0, EAFNOSUPPORT, EAFNOSUPPORT, EINVAL),
-	    SOCKET("Unix datagrams", AF_UNIX, SOCK_DGRAM, 0, EAFNOSUPPORT, EAFNOSUPPORT, EINVAL),
+	    SOCKET("Unix datagrams", AF_UNIX, SOCK_DGRAM, 0, EAFNOSUPPORT, ESOCKTNOSUPPORT, EINVAL),
 	    SOCKET("Unix packets", AF_UNIX, SOCK_SEQPACKET, 0, EAFNOSUPPORT, EAFNOSUPPORT, EINVAL),
 	    NO_FAMILY("none", AF_UNSPEC),
 	    NO_FAMILY("AX.25", AF_AX25),
@@ -255,11 +257,11 @@ socket_calls(void **state)
 		MSG_FASTOPEN | MSG_NOSIGNAL | HIGH_BIT, EPERM),
 	    SENDS("sendmsg that connects", SYS_sendmsg, 2, MSG_FASTOPEN, EPERM),
 	    SENDS("sendmmsg that connects", SYS_sendmmsg, 3, MSG_FASTOPEN, EPERM),
-	    {"listen", SYS_listen, {MINUS_ONE}, {EBADF, EPERM, EBADF}},
-	    {"accept", SYS_accept, {MINUS_ONE}, {EBADF, EPERM, EBADF}},
-	    {"accept4", SYS_accept4, {MINUS_ONE}, {EBADF, EPERM, EBADF}},
+	    {"listen", SYS_listen, {MINUS_ONE}, {EPERM, EPERM, EBADF}},
+	    {"accept", SYS_accept, {MINUS_ONE}, {EPERM, EPERM, EBADF}},
+	    {"accept4", SYS_accept4, {MINUS_ONE}, {EPERM, EPERM, EBADF}},
 	    {"connect", SYS_connect, {MINUS_ONE}, ALL(EBADF)},
-	    {"bind", SYS_bind, {MINUS_ONE}, ALL(EBADF)},
+	    {"bind", SYS_bind, {MINUS_ONE}, {EPERM, EPERM, EBADF}},
 	};
 
 	assert_attempts(exe_of(state), attempts, COUNT(attempts));
@@ -425,7 +427,7 @@ unlisted_in_child(void *arg)
 		if (number >= 0 && number < CALLS_KNOWN)
 			listed[number] = true;
 	}
-	load(f, PROFILE_LOCAL);
+	load(f, NETWORK_NONE);
 	for (long call = 0; call < CALLS_KNOWN; call++) {
 		if (listed[call])
 			continue;
@@ -466,8 +468,8 @@ reasons(void **state)
 	size_t count;
 
 	(void)state;
-	for (int p = 0; p < PROFILE_END; p++) {
-		rows = profile_arguments((enum profile)p, &count);
+	for (int p = 0; p < NETWORK_END; p++) {
+		rows = profile_arguments((enum network)p, &count);
 		for (size_t i = 0; i < count; i++) {
 			assert_int_equal(rows[i].verdict, FILTER_REFUSE);
 			assert_in_range(rows[i].error, 1, ERRNO_MAX);
@@ -481,7 +483,7 @@ reasons(void **state)
 struct program {
 	const struct filters *filters;
 	const char *directory, *script;
-	enum profile profile;
+	enum network network;
 };
 
 static void
@@ -491,16 +493,16 @@ program_in_child(void *arg)
 
 	if (chdir(p->directory) == -1 || dup2(STDERR_FILENO, STDOUT_FILENO) == -1)
 		_exit(LOADED_NOT);
-	load(p->filters, p->profile);
+	load(p->filters, p->network);
 	execl("/bin/sh", "sh", "-euc", p->script, NULL);
 	_exit(LOADED_NOT);
 }
 
 static void
-assert_works(void **state, enum profile profile, const char *script)
+assert_works(void **state, enum network network, const char *script)
 {
 	struct exe *e = exe_of(state);
-	struct program p = {&e->filters, e->conf.repo, script, profile};
+	struct program p = {&e->filters, e->conf.repo, script, network};
 	char said[TEST_SAID_BYTES];
 	int status = in_child(program_in_child, &p, said);
 
@@ -511,7 +513,7 @@ assert_works(void **state, enum profile profile, const char *script)
 static void
 works_shell(void **state)
 {
-	assert_works(state, PROFILE_LOCAL,
+	assert_works(state, NETWORK_NONE,
 	    "echo one > a; cp -p a b; mv b c; ln -s c d; cat d | tr a-z A-Z | sort > e; "
 	    "chmod 755 e; mkdir -p x/y; find . -type f -exec sha256sum {} + > sums; rm -rf x; "
 	    "tar cf t.tar a c; gzip t.tar; gunzip -c t.tar.gz | tar tf -; (sleep 0.01 & wait); "
@@ -521,7 +523,7 @@ works_shell(void **state)
 static void
 works_python(void **state)
 {
-	assert_works(state, PROFILE_LOCAL,
+	assert_works(state, NETWORK_NONE,
 	    "cat > t.py <<'END'\n"
 	    "import asyncio, concurrent.futures, os, sqlite3, subprocess, sys, tempfile, "
 	    "threading\n"
@@ -548,7 +550,7 @@ works_python(void **state)
 static void
 works_git(void **state)
 {
-	assert_works(state, PROFILE_LOCAL,
+	assert_works(state, NETWORK_NONE,
 	    "export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 LC_ALL=C; git init -q -b main r; cd r; "
 	    "git config user.name T; git config user.email t@example.invalid; "
 	    "seq 1000 > a; git add a; git commit -q -m one; git tag v1.0.0; echo x >> a; "
@@ -560,7 +562,7 @@ works_git(void **state)
 static void
 works_make(void **state)
 {
-	assert_works(state, PROFILE_LOCAL,
+	assert_works(state, NETWORK_NONE,
 	    "for i in 1 2 3 4; do echo \"int f$i(void) { return $i; }\" > f$i.c; done; "
 	    "echo 'int f1(void), f2(void); int main(void) { return f1() + f2() - 3; }' > main.c; "
 	    "printf 'CFLAGS = -O2 -g -pipe\\nprogram: main.o f1.o f2.o f3.o f4.o\\n"
@@ -582,14 +584,14 @@ works_network(void **state)
 				     "END\n"
 				     "/usr/bin/python3 -I n.py";
 
-	assert_works(state, PROFILE_FETCH, script);
-	assert_works(state, PROFILE_OPEN, script);
+	assert_works(state, NETWORK_REMOTE, script);
+	assert_works(state, NETWORK_OPEN, script);
 }
 
 static void
 works_server(void **state)
 {
-	assert_works(state, PROFILE_OPEN,
+	assert_works(state, NETWORK_OPEN,
 	    "cat > s.py <<'END'\n"
 	    "import socket\n"
 	    "for family, at in ((socket.AF_INET, ('127.0.0.1', 0)), (socket.AF_UNIX, 's')):\n"
@@ -613,8 +615,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    PROFILE_TEST("each profile has its families of sockets and no other", families),
-	    PROFILE_TEST("only TCP and UDP are spoken", types),
+	    PROFILE_TEST("each network has its families of sockets and no other", families),
+	    PROFILE_TEST("TCP is spoken, in an open step also UDP, and nothing else", types),
 	    PROFILE_TEST("every other protocol number is refused", protocols),
 	    PROFILE_TEST("a socket comes by no side door, and a fetch is not called", socket_calls),
 	    PROFILE_TEST("no namespace, no sibling, no tracing, no nameless program", processes),

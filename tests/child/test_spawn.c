@@ -89,7 +89,8 @@ command(struct exe *e, const char *const *argv, const char *const *envp)
 	struct command *c = &e->command;
 
 	memset(c, 0, sizeof(*c));
-	c->profile = PROFILE_LOCAL;
+	c->profile = PROFILE_INSTALL;
+	c->network = NETWORK_NONE;
 	for (; *argv != NULL; argv++) {
 		size_t len = strlen(*argv) + 1;
 
@@ -117,7 +118,9 @@ shell(struct exe *e, const char *script)
 static int
 start(struct exe *e, const char **stage)
 {
-	return spawn(&e->child, &e->command, &e->filters, e->repo_fd, e->lock_fd, stage);
+	const struct ground ground = {&e->filters, -1, e->repo_fd, e->lock_fd};
+
+	return spawn(&e->child, &e->command, &ground, stage);
 }
 
 static void
@@ -160,7 +163,7 @@ end_tree(struct exe *e, int sig)
 	while (tree_reap(&e->child)) {
 		assert_true(waited_ms < TEST_WAIT_MS);
 		if (sig != 0)
-			tree_signal(sig);
+			tree_signal(sig, false);
 		poll(NULL, 0, ROUND_MS);
 		waited_ms += ROUND_MS;
 	}
@@ -284,7 +287,7 @@ static void
 cannot_confine(void **state)
 {
 	struct exe *e = exe_of(state);
-	struct filter_program *p = &e->filters.profile[PROFILE_LOCAL];
+	struct filter_program *p = &e->filters.plain[NETWORK_NONE];
 	const struct filter_row row = {.call = "getppid", .verdict = FILTER_ALLOW, .why = "test"};
 
 	assert_int_equal(filter_build(p, &row, 1, FILTER_ALLOW, 0), 0);
@@ -703,10 +706,10 @@ tree_at_exit(void **state)
 	shell(
 	    e, "setsid sh -c 'trap \"\" TERM; sleep 1000 & sleep 1000' & trap '' TERM; sleep 1000");
 	start_well(e);
-	tree_end();
+	tree_end(false);
 	drain(e->child.out_fd, text, sizeof(text));
 	assert_false(tree_reap(&e->child));
-	tree_end(); /* nothing is left to end */
+	tree_end(false); /* nothing is left to end */
 	spawn_release(&e->child);
 }
 

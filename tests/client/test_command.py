@@ -21,6 +21,9 @@ import pytest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("MOULT_TEST_BUILD") or os.environ.get("BUILD") or os.path.join(TOP, "build"))
 SOON_S = 5
+NOBODY, DAEMON_USER = 65534, 1
+# The checkouts here are the test's own; root's would be refused without a word for it.
+USERS = "deploy_user = root\n" if os.geteuid() == 0 else ""
 
 # A daemon that writes down each signal it gets, and ends at SIGTERM as told.
 DAEMON = """
@@ -66,8 +69,8 @@ class Place:
 
     def configure(self, more=""):
         self.write("moult.conf", "[deploy]\ncomputer = here\nrepo = %s\nremote = file://%s\nsignal = %s\n"
-                                 "state_dir = %s\n%s" % (self.path("repo"), self.path("remote.git"), self.signal,
-                                                         self.path("state"), more))
+                                 "state_dir = %s\n%s%s" % (self.path("repo"), self.path("remote.git"), self.signal,
+                                                           self.path("state"), USERS, more))
 
     def report(self, running=True, **fields):
         """Leaves a status.json; a running monitor is played by this test."""
@@ -175,7 +178,8 @@ def test_a_wrong_configuration_ends_with_78_and_every_complaint(place, words):
     place.configure("bogus = 1\n[limits]\nfetch_s = 0\n")
     done = place.run(*words)
     said = done.stdout + done.stderr
-    assert done.returncode == 78 and ":7:" in said and ":9:" in said
+    first = 7 + USERS.count("\n")
+    assert done.returncode == 78 and ":%d:" % first in said and ":%d:" % (first + 2) in said
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["status", "--help"], ["status"], ["status", "--json"]])
@@ -367,67 +371,82 @@ def test_retry_of_a_signal_that_came_after_the_refused_one_is_asked_for(place):
 # ---- check ----
 
 
+@pytest.fixture
+def pair(place):
+    """The place with a pair that finds nothing wrong; as root it would become two users."""
+    for name in ("moult-monitor", "moult-executor"):
+        path = os.path.join(place.bin, name)
+        os.unlink(path)
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\necho ok sandbox this is a play\n")
+        os.chmod(path, 0o755)
+    if os.geteuid() == 0:
+        os.chown(place.path("state/monitor"), NOBODY, -1)
+    return place
+
+
 def verdicts(done):
     return {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
 
 
-def test_check_of_a_good_place(place):
-    done = place.run("check")
+def test_check_of_a_good_place(pair):
+    done = pair.run("check")
     assert done.returncode == 0, done.stdout
     assert set(verdicts(done).values()) <= {"ok", "warning"}
 
 
-@pytest.mark.parametrize("name, spoil", [
-    ("checkout", lambda p: os.rmdir(p.path("repo/.git"))),
-    ("checkout", lambda p: (os.rmdir(p.path("repo/.git")), p.write("repo/.git", "gitdir: /elsewhere"))),
-    ("signal", lambda p: os.rmdir(p.path("signals"))),
-    ("state", lambda p: (shutil.rmtree(p.path("state")), p.write("state", ""))),
-    ("install", lambda p: p.configure("install_command = no-such-program --now\n")),
-    ("install", lambda p: p.configure("install_command = ./no-such-script\n")),
-    ("install", lambda p: p.configure("install_command = /usr --now\n")),
-    ("migrate", lambda p: p.configure("migrate_command = no-such-program\n")),
-    ("migrate", lambda p: p.configure("migrate_command = ./no-such-script all\n")),
-    ("redis", lambda p: p.configure("[redis]\nurl = redis://127.0.0.1:1\npassword_file = /nonexistent/password\n")),
-    ("programs", lambda p: os.unlink(p.path("bin/moult-executor"))),
+@pytest.mark.parametrize("status, name, spoil", [
+    (77, "checkout", lambda p: os.rmdir(p.path("repo/.git"))),
+    (77, "checkout", lambda p: (os.rmdir(p.path("repo/.git")), p.write("repo/.git", "gitdir: /elsewhere"))),
+    (77, "signal", lambda p: os.rmdir(p.path("signals"))),
+    (77, "state", lambda p: (shutil.rmtree(p.path("state")), p.write("state", ""))),
+    (69, "install", lambda p: p.configure("install_command = no-such-program --now\n")),
+    (69, "install", lambda p: p.configure("install_command = ./no-such-script\n")),
+    (69, "install", lambda p: p.configure("install_command = /usr --now\n")),
+    (69, "migrate", lambda p: p.configure("migrate_command = no-such-program\n")),
+    (69, "migrate", lambda p: p.configure("migrate_command = ./no-such-script all\n")),
+    (74, "redis", lambda p: p.configure("[redis]\nurl = redis://127.0.0.1:1\npassword_file = /nonexistent/password\n")),
+    (69, "programs", lambda p: os.unlink(p.path("bin/moult-executor"))),
 ])
-def test_check_names_what_is_wrong_and_ends_with_71(place, name, spoil):
-    spoil(place)
-    done = place.run("check")
-    assert done.returncode == 71 and verdicts(done)[name] == "FAILED"
+def test_check_names_what_is_wrong_and_ends_with_its_status(pair, status, name, spoil):
+    spoil(pair)
+    done = pair.run("check")
+    assert done.returncode == status and verdicts(done)[name] == "FAILED"
 
 
 def row(done, name):
     return next(line for line in done.stdout.splitlines() if line.split()[1] == name)
 
 
-@pytest.mark.parametrize("state, words", [
-    ("nowhere/state", "one level only"), ("repo/state", "inside the checkout"), ("repo", "inside the checkout"),
-    ("link/state", "inside the checkout"), ("repo/.git/state", "inside the checkout")])
-def test_check_refuses_a_state_directory_that_moult_could_not_use(place, state, words):
-    os.symlink("repo", place.path("link"))
-    place.configure()
-    with open(place.conf) as file:
-        text = file.read().replace(place.path("state"), place.path(state))
-    place.write("moult.conf", text)
-    done = place.run("check")
-    assert done.returncode == 71 and row(done, "state").startswith("FAILED")
-    assert "[deploy] state_dir" in row(done, "state") and words in row(done, "state")
-    assert not os.path.exists(place.path("nowhere"))
+@pytest.mark.parametrize("state, status, words", [
+    ("nowhere/state", 77, "one level only"), ("link/state", 77, "inside the checkout"), ("repo/state", 78, "inside repo"),
+    ("repo", 78, "inside repo"), ("repo/.git/state", 78, "inside repo")])
+def test_check_refuses_a_state_directory_that_moult_could_not_use(pair, state, status, words):
+    os.symlink("repo", pair.path("link"))
+    pair.configure()
+    with open(pair.conf) as file:
+        text = file.read().replace(pair.path("state"), pair.path(state))
+    pair.write("moult.conf", text)
+    done = pair.run("check")
+    said = row(done, "state" if status == 77 else "configuration")
+    assert done.returncode == status and said.startswith("FAILED")
+    assert "state_dir" in said and words in said
+    assert not os.path.exists(pair.path("nowhere"))
 
 
-def test_check_lets_moult_make_one_level_beside_the_checkout(place):
-    with open(place.conf) as file:
-        text = file.read().replace(place.path("state"), place.path("repo-state"))
-    place.write("moult.conf", text)
-    done = place.run("check")
+def test_check_lets_moult_make_one_level_beside_the_checkout(pair):
+    with open(pair.conf) as file:
+        text = file.read().replace(pair.path("state"), pair.path("repo-state"))
+    pair.write("moult.conf", text)
+    done = pair.run("check")
     assert done.returncode == 0 and "will be made" in row(done, "state")
-    assert not os.path.exists(place.path("repo-state"))
+    assert not os.path.exists(pair.path("repo-state"))
 
 
 @pytest.mark.parametrize("first, verdict", [("@repo", "ok"), ("/srv/other", "FAILED"), ("@repo2", "FAILED"), ("", "ok")])
-def test_check_refuses_the_state_directory_of_another_checkout(place, first, verdict):
-    place.write("state/lock", first.replace("@repo", place.path("repo")) + "\nmore\n")
-    done = place.run("check")
+def test_check_refuses_the_state_directory_of_another_checkout(pair, first, verdict):
+    pair.write("state/lock", first.replace("@repo", pair.path("repo")) + "\nmore\n")
+    done = pair.run("check")
     assert row(done, "state").startswith(verdict)
     assert (verdict == "ok") is ("one state_dir for each checkout" not in done.stdout)
 
@@ -436,77 +455,88 @@ def test_check_refuses_the_state_directory_of_another_checkout(place, first, ver
 @pytest.mark.parametrize("path, name, key", [
     ("repo", "checkout", "repo"), ("repo/.git", "checkout", "repo"), ("state", "state", "state_dir"),
     ("state/monitor", "state", "state_dir")])
-def test_check_names_a_directory_of_another_user_and_its_key(place, path, name, key):
-    os.chown(place.path(path), 65534, -1)
-    done = place.run("check")
-    assert done.returncode == 71 and row(done, name).startswith("FAILED")
-    for part in ("[deploy] %s: %s " % (key, place.path(path)), "belongs to user nobody", "chown -R"):
+def test_check_names_a_directory_of_another_user_and_its_key(pair, path, name, key):
+    os.chown(pair.path(path), DAEMON_USER, -1)
+    done = pair.run("check")
+    assert done.returncode == 77 and row(done, name).startswith("FAILED")
+    for part in ("[deploy] %s: %s " % (key, pair.path(path)), "belongs to user daemon", "chown -R"):
         assert part in row(done, name)
 
 
 @pytest.mark.parametrize("path, name, key", [
     ("repo", "checkout", "repo"), ("repo/.git", "checkout", "repo"), ("state", "state", "state_dir"),
     ("signals", "signal", "signal")])
-def test_check_names_a_directory_that_cannot_be_written_and_its_key(place, path, name, key):
-    os.chmod(place.path(path), 0o555)
+def test_check_names_a_directory_that_cannot_be_written_and_its_key(pair, path, name, key):
+    os.chmod(pair.path(path), 0o555)
     # Root may write everywhere, unless it has left that power behind.
     powerless = ["setpriv", "--bounding-set", "-all"] if os.geteuid() == 0 else []
-    done = subprocess.run([*powerless, *place.argv("check")], capture_output=True, text=True)
-    os.chmod(place.path(path), 0o755)
-    assert done.returncode == 71 and row(done, name).startswith("FAILED")
-    assert "[deploy] %s: %s: Permission denied" % (key, place.path(path)) in row(done, name)
+    done = subprocess.run([*powerless, *pair.argv("check")], capture_output=True, text=True)
+    os.chmod(pair.path(path), 0o755)
+    assert done.returncode == 77 and row(done, name).startswith("FAILED")
+    assert "[deploy] %s: %s: Permission denied" % (key, pair.path(path)) in row(done, name)
 
 
-def test_check_finds_python_and_needs_none_beside_a_migrate_command(place):
-    assert "/python3" in row(place.run("check"), "python")
-    place.configure("migrate_command = true\n")
-    assert "not needed" in row(place.run("check"), "python")
+def test_check_finds_python_and_needs_none_beside_a_migrate_command(pair):
+    assert "/python3" in row(pair.run("check"), "python")
+    pair.configure("migrate_command = true\n")
+    assert "not needed" in row(pair.run("check"), "python")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount namespace")
 @pytest.mark.parametrize("migrations, verdict", [(False, "warning"), (True, "FAILED")])
-def test_check_warns_of_a_missing_python_before_a_migration_needs_it(place, migrations, verdict):
+def test_check_warns_of_a_missing_python_before_a_migration_needs_it(pair, migrations, verdict):
     if migrations:
-        os.makedirs(place.path("repo/migrations/v1.0.0"))
-        place.write("repo/migrations/v1.0.0/001_x.py", "")
+        os.makedirs(pair.path("repo/migrations/v1.0.0"))
+        pair.write("repo/migrations/v1.0.0/001_x.py", "")
     hide = ("for d in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do"
             " [ ! -e $d/python3 ] || mount --bind /dev/null $(readlink -f $d/python3) || exit 99; done; exec \"$@\"")
-    argv = ["unshare", "-m", "sh", "-c", hide, "sh", *place.argv("check")]
+    argv = ["unshare", "-m", "sh", "-c", hide, "sh", *pair.argv("check")]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert row(done, "python").startswith(verdict), done.stderr
-    assert done.returncode == (71 if migrations else 0)
+    assert done.returncode == (69 if migrations else 0)
 
 
-def test_check_only_warns_of_a_redis_that_is_down(place):
-    place.configure("[redis]\nurl = unix:///nonexistent/redis.sock\n")
-    done = place.run("check")
-    assert done.returncode == 0 and row(done, "redis").startswith("warning")
+def test_check_of_a_redis_that_is_down_fails_and_says_that_updates_go_on(pair):
+    pair.configure("[redis]\nurl = unix:///nonexistent/redis.sock\n")
+    done = pair.run("check")
+    assert done.returncode == 74 and row(done, "redis").startswith("FAILED")
+    assert "updates go on without it" in row(done, "redis")
 
 
-@pytest.mark.parametrize("answer, verdict", [(b"+PONG\r\n", "ok"), (b"-NOAUTH please\r\n", "warning"),
-                                             (b"rubbish\r\n", "warning"), (b"", "warning"), (None, "warning")])
-def test_check_asks_redis_and_waits_two_seconds_at_most(place, answer, verdict):
+QUEUED = [b"+PONG\r\n", b"+OK\r\n", b"+QUEUED\r\n", b"+QUEUED\r\n", b"+QUEUED\r\n", b"+OK\r\n"]
+
+
+@pytest.mark.parametrize("answers, verdict", [
+    (QUEUED, "ok"), ([b"-NOAUTH please\r\n"], "FAILED"), ([b"rubbish\r\n"], "FAILED"), ([b""], "FAILED"), ([], "FAILED"),
+    ([*QUEUED[:2], b"-READONLY no\r\n"], "FAILED"), ([*QUEUED[:4], b"-ERR unknown command\r\n", b"+OK\r\n"], "ok")])
+def test_check_asks_redis_and_waits_two_seconds_at_most(pair, answers, verdict):
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(place.path("redis.sock"))
+    listener.bind(pair.path("redis.sock"))
     listener.listen(1)
+    asked = []
 
     def serve():
         client, _ = listener.accept()
         with client:
-            client.recv(1024)
-            if answer is None:
-                client.recv(1024)  # silence, until the other side has had enough
-            else:
+            for answer in answers:
+                asked.append(client.recv(1024))
                 client.sendall(answer)
+                if not answer:
+                    return
+            client.recv(1024)  # silence, until the other side has had enough
 
     server = threading.Thread(target=serve, daemon=True)
     server.start()
-    place.configure("[redis]\nurl = unix://%s\n" % place.path("redis.sock"))
+    pair.configure("[redis]\nurl = unix://%s\n" % pair.path("redis.sock"))
     began = time.monotonic()
-    assert verdicts(place.run("check"))["redis"] == verdict
+    done = pair.run("check")
+    assert verdicts(done)["redis"] == verdict
     assert time.monotonic() - began < 4
     server.join(SOON_S)
     listener.close()
+    assert not [words for words in asked if b"EXEC" in words]
+    if verdict == "ok":
+        assert b"DISCARD" in asked[-1]
 
 
 # ---- run ----

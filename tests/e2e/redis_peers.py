@@ -87,7 +87,7 @@ class RedisServer:
 
     def _try(self):
         argv = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.path]
-        argv += ["--unixsocketperm", "700", "--save", "", "--appendonly", "no", "--daemonize", "no"]
+        argv += ["--unixsocketperm", "777", "--save", "", "--appendonly", "no", "--daemonize", "no"]
         argv += ["--dir", self.directory, "--logfile", self._log(), *self.options]
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -148,6 +148,7 @@ class FakeRedis:
         self.connections = []
         self.server = socket.socket(socket.AF_UNIX)
         self.server.bind(self.path)
+        os.chmod(self.path, 0o777)  # the monitor may be another user
         self.server.listen(64)
         self.threads = [threading.Thread(target=self._accept, daemon=True)]
         self.threads[0].start()

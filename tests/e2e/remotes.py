@@ -109,13 +109,14 @@ class Ssh(Remote):
         super().__init__()
         self.env = world.env
         self.directory = os.path.join(world.root, "ssh")
-        os.mkdir(self.directory, 0o700)
+        os.mkdir(self.directory, 0o755)
         for name in ("host", "user"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._path(name)], check=True)
         shutil.copy(self._path("user.pub"), self._path("authorized"))
         with open(self._path("host.pub")) as f:
             host_key = " ".join(f.read().split()[:2])
         self.key = self._path("user")
+        world.give(self.key)  # whoever fetches must own it: ssh refuses one that others may read
         self.known_hosts = self._path("known_hosts")
         with open(self.known_hosts, "w") as f:
             f.write(f"[127.0.0.1]:{self.port} {host_key}\n")

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from world import DEPLOY, MONITOR
 
 
 def refuse(world, text, mode=0o600):
@@ -124,7 +125,8 @@ def test_a_configuration_that_is_no_text_file_is_refused(world, kind):
 def test_comments_blank_lines_and_order_do_not_matter(world):
     world.release("1.1.0")
     with open(world.conf, "w") as f:
-        f.write(f"; moult\n\n[redis]\nurl = unix://{world.redis.path}\n# a remark\n[limits]\nfetch_s=20\n\n" + good(world))
+        f.write(f"; moult\n\n[redis]\nurl = unix://{world.redis.path}\n# a remark\n[limits]\nfetch_s=20\n\n" + good(world)
+                + f"\n[sandbox]\nwrite_paths = {world.prefix}   {world.work}\t{world.trace_file}\n")
     world.key = "system_status:pc:deploy"
     world.stream = "{" + world.key + "}:log"
     world.start()
@@ -147,10 +149,12 @@ def test_a_checkout_that_is_not_there_is_named_at_the_start(world):
 
 def test_a_signal_directory_that_is_not_there_is_named_and_waited_for(world):
     os.rmdir(world.signals)
-    world.start()
+    supervisor = world.start()
     world.wait_log(re.escape(world.signals))
     world.release("1.1.0")
-    os.mkdir(world.signals)
+    world.make_signals()
+    assert supervisor.wait_pair_code() == 71, "for the directory that has come there is another pair"
+    supervisor.start_pair()
     world.update("1.1.0")
 
 
@@ -168,7 +172,9 @@ def test_the_state_directory_is_made_when_it_is_not_there(world):
     world.release("1.1.0")
     world.start()
     world.update("1.1.0")
-    assert os.stat(world.state).st_mode & 0o022 == 0
+    made, monitors = os.stat(world.state), os.stat(os.path.dirname(world.status_file))
+    assert made.st_mode & 0o022 == 0 and made.st_uid == DEPLOY.pw_uid
+    assert monitors.st_mode & 0o022 == 0 and monitors.st_uid == MONITOR.pw_uid
 
 
 def test_a_bad_password_file_is_told_at_the_start_or_logged_and_updates_go_on(world):

@@ -313,7 +313,8 @@ def test_the_lock_of_a_living_git_is_respected(world):
         f.write(f"#!/bin/sh\n{gate.shell}\nexit 1\n")
     os.chmod(editor, 0o755)
     git = subprocess.Popen(["git", "commit", "-q", "-a", "--allow-empty"], cwd=world.repo,
-                           env={**world.env, "GIT_EDITOR": editor}, stderr=subprocess.DEVNULL)
+                           env={**world.env, "GIT_EDITOR": editor}, stderr=subprocess.DEVNULL,
+                           **world.as_owner(world.repo))
     gate.wait()
     lock = os.path.join(world.repo, ".git", "index.lock")
     assert os.path.exists(lock)
@@ -433,7 +434,7 @@ def test_a_hold_ends_with_a_changed_signal(world):
 
 
 def test_a_hold_ends_with_a_retry_by_hand(world):
-    mark = os.path.join(world.root, "may")
+    mark = os.path.join(world.work, "may")
     world.release("1.1.0", {"001_a.py": world.python_migration(
         "1.1.0/001_a", body=f"if not os.path.exists({mark!r}):\n    return False")})
     supervisor = world.start()

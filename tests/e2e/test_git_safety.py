@@ -231,13 +231,21 @@ def test_untracked_files_that_are_not_in_the_way_stay(world):
         assert f.read() == "mine\n"
 
 
-def test_a_migration_that_moves_the_checkout_is_found_out_before_the_install(world):
+def test_a_migration_cannot_move_the_checkout(world):
     body = (f"import subprocess\nsubprocess.run(['git', '-C', {world.repo!r}, 'checkout', '-q', '--detach', "
             f"{world.oids['1.0.0']!r}], check=True, env={{'PATH': '/usr/bin:/bin', 'HOME': {world.home!r}}})")
     world.release("1.1.0", {"001_a.py": world.python_migration("1.1.0/001_a", body=body)})
     world.start()
+    world.fails("1.1.0", reason="migration_failed")
+    assert world.head() == world.oids["1.1.0"] and world.trace == []
+
+
+def test_an_install_that_moves_the_checkout_is_found_out_and_restarts_nothing(world):
+    after = f"git -C {world.repo} checkout -q --detach {world.oids['1.0.0']}"
+    world.release("1.1.0", files={"Makefile": world.makefile(after=after)})
+    world.start()
     world.fails("1.1.0", reason="head_changed")
-    assert "install 1.0.0" not in world.trace and "install 1.1.0" not in world.trace
+    assert world.head() == world.oids["1.0.0"] and world.trace == ["install 1.1.0"]
 
 
 # ---- kinds of checkout that are not supported
@@ -256,7 +264,8 @@ def unfit(world):
 
 
 def test_a_linked_worktree_is_refused(world):
-    linked = os.path.join(world.root, "linked")
+    linked = world._dir("linked")
+    world.give(linked)
     world.git("worktree", "add", "-q", "--detach", linked)
     world.configure("deploy.repo=" + linked)
     unfit(world)
@@ -269,8 +278,7 @@ def test_a_sparse_checkout_is_refused(world):
 
 def test_a_partial_clone_is_refused(world):
     world.git("config", "uploadpack.allowFilter", "true", cwd=world.remote)
-    shutil.rmtree(world.repo)
-    world.git("clone", "-q", "--template=", "--filter=blob:none", "file://" + world.remote, world.repo, cwd=world.root)
+    world.clone("--filter=blob:none", remote="file://" + world.remote)
     unfit(world)
 
 
@@ -303,6 +311,5 @@ def test_a_directory_that_is_no_checkout_is_refused(world):
 
 
 def test_a_shallow_clone_works(world):
-    shutil.rmtree(world.repo)
-    world.git("clone", "-q", "--template=", "--depth=1", "file://" + world.remote, world.repo, cwd=world.root)
+    world.clone("--depth=1", remote="file://" + world.remote)
     updates(world)

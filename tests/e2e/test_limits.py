@@ -1,12 +1,14 @@
 """Limits of time, silence and size; and whole process trees that are ended, however they were grown."""
 
 import os
+import subprocess
 import time
 
 import pytest
 
 import events
 from remotes import GitDaemon, Http
+from world import IS_ROOT
 
 FORKS = {
     "child": "sleep 600 & echo $! >> {pids}; wait",
@@ -78,7 +80,7 @@ def test_a_fetch_that_drips_is_ended_at_the_limit_of_time(world):
 @pytest.mark.parametrize("how", FORKS)
 def test_a_whole_process_tree_is_ended_at_the_limit(world, how):
     world.configure("limits.install_s=2")
-    pids = os.path.join(world.root, "pids")
+    pids = os.path.join(world.work, "pids")
     install_of(world, FORKS[how].format(pids=pids))
     world.start()
     world.fails("1.1.0", reason="time_limit")
@@ -88,7 +90,7 @@ def test_a_whole_process_tree_is_ended_at_the_limit(world, how):
 
 @pytest.mark.parametrize("how", FORKS)
 def test_a_whole_process_tree_is_ended_when_its_step_has_failed(world, how):
-    pids = os.path.join(world.root, "pids")
+    pids = os.path.join(world.work, "pids")
     script = FORKS[how].format(pids=pids).replace("; wait", "").replace("& wait", "&").replace("; sleep 600", "")
     install_of(world, script + f"\nwhile ! test -s {pids}; do sleep 0.05; done; exit 9")
     world.start()
@@ -100,7 +102,7 @@ def test_a_whole_process_tree_is_ended_when_its_step_has_failed(world, how):
 
 
 def test_what_an_install_leaves_running_is_ended_before_the_restart(world):
-    pids = os.path.join(world.root, "pids")
+    pids = os.path.join(world.work, "pids")
     install_of(world, f"cp VERSION {world.prefix}/VERSION\n(setsid sh -c 'echo $$ >> {pids}; exec sleep 600' &)\n"
                       f"while ! test -s {pids}; do sleep 0.05; done")
     supervisor = world.start(restarts=False)
@@ -117,7 +119,7 @@ def test_a_step_that_holds_its_output_open_by_a_stray_child_does_not_hang_the_up
 
 def test_term_comes_first_and_kill_ten_seconds_later(world):
     world.configure("limits.install_s=1")
-    told = os.path.join(world.root, "told")
+    told = os.path.join(world.work, "told")
     install_of(world, f"trap 'date +%s.%N >> {told}' TERM\nwhile :; do sleep 0.1; done")
     world.start()
     since = world.mark()
@@ -131,7 +133,7 @@ def test_term_comes_first_and_kill_ten_seconds_later(world):
 
 def test_a_step_that_ends_on_term_is_not_waited_for_any_longer(world):
     world.configure("limits.install_s=1")
-    told = os.path.join(world.root, "told")
+    told = os.path.join(world.work, "told")
     install_of(world, f"trap 'echo tidied > {told}; exit 1' TERM\nwhile :; do sleep 0.1; done")
     world.start()
     begun = time.monotonic()
@@ -142,7 +144,7 @@ def test_a_step_that_ends_on_term_is_not_waited_for_any_longer(world):
 
 def test_a_stopped_step_is_ended_too(world):
     world.configure("limits.install_s=1")
-    pids = os.path.join(world.root, "pids")
+    pids = os.path.join(world.work, "pids")
     install_of(world, f"echo $$ > {pids}; kill -STOP $$; sleep 600")
     world.start()
     world.fails("1.1.0", seconds=40, reason="time_limit")
@@ -203,7 +205,7 @@ def test_an_install_command_that_is_not_there_is_told(world):
 
 
 def test_a_step_gets_a_clean_environment_and_no_descriptors_but_its_own(world):
-    seen = os.path.join(world.root, "seen")
+    seen = os.path.join(world.work, "seen")
     install_of(world, f"cp VERSION {world.prefix}/VERSION; env > {seen}; ls -l /proc/$$/fd > {seen}.fd; "
                       f"readlink /proc/$$/fd/0 > {seen}.0")
     world.env.update({"GIT_DIR": "/nonexistent", "MAKEFLAGS": "-n", "SECRET_OF_DAEMON": "x"})
@@ -245,7 +247,7 @@ def test_install_network_gives_the_install_the_network(world):
      "assert l.mount(b'x',b'/x',b'tmpfs',0,None)==-1 and ctypes.get_errno()==1", "mount"),
     ("import os\ntry:\n    os.chmod('step.py', 0o4755)\nexcept PermissionError:\n    pass\nelse:\n    raise SystemExit(1)",
      "setuid bit"),
-    ("s=open('/proc/self/status').read(); assert 'NoNewPrivs:\\t1' in s and 'Seccomp:\\t2' in s", "no new privileges"),
+    ("import ctypes; l=ctypes.CDLL(None); assert l.prctl(39,0,0,0,0)==1 and l.prctl(21,0,0,0,0)==2", "no new privileges"),
 ], ids=lambda v: v if len(v) < 20 else "")
 def test_a_step_is_filtered(world, call, word):
     world.configure("deploy.install_command=/usr/bin/python3 -I step.py")
@@ -263,7 +265,35 @@ def test_logs_of_old_runs_are_rotated_away(world):
     for i in range(400):
         with open(os.path.join(log, f"20200101T{i // 60:02d}{i % 60:02d}00Z-0001.log"), "w") as f:
             f.write("old\n")
+    world.give(log)
     world.release("1.1.0")
     world.start()
     world.update("1.1.0")
     assert len(os.listdir(log)) < 400
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="mounting a small file system takes root")
+@pytest.mark.parametrize("options,words", [("size=16m", "MiB are free, 64 are needed"),
+                                           ("size=128m,nr_inodes=64", "inodes are free, 1024 are needed")])
+def test_too_little_room_where_the_install_writes_is_said_before_anything_is_done(world, options, words):
+    place = os.path.join(world.root, "small")
+    os.mkdir(place)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], check=True)
+    try:
+        world.configure(f"sandbox.write_paths={world.prefix} {world.trace_file} {world.work} {place}")
+        world.release("1.1.0")
+        world.start()
+        status = world.fails("1.1.0", reason="no_space")
+        assert place in status["error"] and words in status["error"]
+        assert world.head() == world.oids["1.0.0"] and not world.trace
+    finally:
+        world.supervisors[-1].stop()
+        subprocess.run(["umount", place], check=True)
+
+
+def test_tracked_files_that_the_install_changes_are_named_in_the_log(world):
+    world.put("Makefile", world.makefile(after="echo more >> src/program.txt"))
+    world.release("1.1.0")
+    world.start()
+    world.update("1.1.0")
+    world.wait_log(r"the update has changed 1 tracked files: src/program\.txt")

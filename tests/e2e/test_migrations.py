@@ -15,7 +15,7 @@ def one(world, text, name="001_first.py", **more):
 
 
 def test_executables_are_called_with_check_and_migrate(world):
-    calls = os.path.join(world.root, "calls")
+    calls = os.path.join(world.work, "calls")
     one(world, f'#!/bin/sh\necho "$@" >> {calls}\ntest "$1" = migrate\n', "001_tool")
     world.update("1.1.0")
     with open(calls) as f:
@@ -67,7 +67,7 @@ def test_an_executable_killed_by_a_signal_is_named_with_it(world):
 
 
 def test_the_migrate_command_gets_the_whole_gap(world):
-    calls = os.path.join(world.root, "calls")
+    calls = os.path.join(world.work, "calls")
     world.release("1.2.0", {"001_never.py": world.python_migration("1.2.0/001_never")},
                   files={"tools/run": f'#!/bin/sh\npwd >> {calls}\necho "$@" >> {calls}\n'})
     world.configure("deploy.migrate_command=/bin/sh tools/run --fast")
@@ -226,7 +226,7 @@ def test_a_migration_cannot_pass_its_prints_off_as_the_runners_words(world):
 
 @pytest.mark.parametrize("kind", ["python", "shell"])
 def test_background_processes_of_a_migration_are_ended_before_the_next_step(world, kind):
-    pids = os.path.join(world.root, "pids")
+    pids = os.path.join(world.work, "pids")
     if kind == "python":
         body = ("import subprocess\nfor flag in (True, False):\n"
                 "    p = subprocess.Popen(['sleep', '600'], start_new_session=flag)\n"
@@ -235,7 +235,7 @@ def test_background_processes_of_a_migration_are_ended_before_the_next_step(worl
     else:
         body = f"sleep 600 & echo $! >> {pids}\n(setsid sleep 600 & echo $! >> {pids})\n"
         text, name = world.shell_migration("1.1.0/001_first", body=body), "001_first"
-    install = f"for p in `cat {pids}`; do if kill -0 $p 2>/dev/null; then echo alive >> {world.trace_file}; fi; done"
+    install = f"for p in `cat {pids}`; do if test -e /proc/$p; then echo alive >> {world.trace_file}; fi; done"
     one(world, text, name, files={"Makefile": world.makefile(before=install)})
     world.update("1.1.0")
     assert world.trace == ["migrate 1.1.0/001_first", "install 1.1.0"]
@@ -247,6 +247,7 @@ def test_background_processes_of_a_migration_are_ended_before_the_next_step(worl
 def test_entries_that_the_python_runner_wrote_are_honored(world):
     with open(os.path.join(world.state, "migration_state.json"), "w") as f:
         json.dump({"applied": ["1.0.5/001_old.py", "1.1.0/001_first.py"]}, f)
+    world.give(f.name)
     world.release("1.1.0", {"001_first.py": world.python_migration("1.1.0/001_first"),
                             "000_other.py": world.python_migration("1.1.0/000_other")})
     world.start()
@@ -261,6 +262,7 @@ def test_a_damaged_state_file_stops_the_update_before_any_migration(world, text)
     path = os.path.join(world.state, "migration_state.json")
     with open(path, "w") as f:
         f.write(text)
+    world.give(path)
     one(world, world.python_migration("1.1.0/001_first"))
     status = world.fails("1.1.0", reason="state_damaged")
     assert status["step"] in ("preflight", "migrate")
@@ -270,7 +272,7 @@ def test_a_damaged_state_file_stops_the_update_before_any_migration(world, text)
 
 
 def test_what_ran_once_is_not_run_again_after_a_failure(world):
-    mark = os.path.join(world.root, "may")
+    mark = os.path.join(world.work, "may")
     world.release("1.1.0", {
         "001_once.py": world.python_migration("1.1.0/001_once", check="return False"),
         "002_later.py": world.python_migration("1.1.0/002_later",
@@ -300,7 +302,7 @@ def test_a_migration_cut_off_by_a_kill_runs_again_and_the_finished_one_before_it
 
 
 def test_many_migrations_run_in_one_interpreter_and_are_all_recorded(world):
-    pids = os.path.join(world.root, "pids")
+    pids = os.path.join(world.work, "pids")
     text = (f"import os\n\n\ndef check():\n    return False\n\n\ndef migrate():\n"
             f"    open({pids!r}, 'a').write('%d\\n' % os.getpid())\n    return True\n")
     world.release("1.1.0", {f"{i:03d}_m.py": text for i in range(300)})

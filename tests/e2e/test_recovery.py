@@ -18,7 +18,7 @@ def test_two_checkouts_do_not_share_a_state_directory(world):
     world.start()
     world.update("1.1.0")
     other = os.path.join(world.root, "other")
-    world.git("clone", "-q", world.remote, other, cwd=world.root)
+    world.clone(repo=other)
     with open(world.conf) as f:
         text = f.read()
     conf = os.path.join(world.root, "other.conf")
@@ -101,14 +101,14 @@ def test_directories_that_a_step_made_unremovable_do_not_stop_the_next_update(wo
 
 def test_what_a_killed_executor_left_is_ended_before_the_migration_runs_again(world):
     """The program's own child does not hold the lock: Python closes all descriptors but three."""
-    trace = os.path.join(world.root, "runs")
+    trace = os.path.join(world.work, "runs")
     sleeper = f"import time; open({trace + '.asleep'!r}, 'w').close(); time.sleep(60)"
     body = (f"import subprocess, sys\nwith open({trace!r}, 'a') as f:\n    f.write('begins\\n')\n"
             f"if len(open({trace!r}).readlines()) == 1:\n    subprocess.run([sys.executable, '-c', {sleeper!r}])\n")
     world.release("1.1.0", {"001_a.py": world.python_migration("1.1.0/001_a", body=body)})
     supervisor = world.start()
     world.announce("1.1.0")
-    events.wait_until(lambda: os.path.exists(trace + ".asleep"), [world.root], "the child of the migration sleeps")
+    events.wait_until(lambda: os.path.exists(trace + ".asleep"), [world.work], "the child of the migration sleeps")
     events.end(world.executor)
     assert supervisor.wait_pair_code() == 71
     supervisor.start_pair()
@@ -122,7 +122,7 @@ def test_what_a_killed_executor_left_is_ended_before_the_migration_runs_again(wo
 def test_a_migration_recorded_before_the_machine_went_down_is_checked_again(world):
     """What it wrote was not synced yet: the record alone does not say that it is still there."""
     gate = world.gate("second")
-    effect = os.path.join(world.root, "effect")
+    effect = os.path.join(world.work, "effect")
     first = world.python_migration("1.1.0/001_a", body="open(%r, 'w').close()" % effect,
                                    check="return os.path.exists(%r)" % effect)
     world.release("1.1.0", {"001_a.py": first, "002_b.py": world.python_migration("1.1.0/002_b", body=gate.python)})

@@ -223,7 +223,6 @@ def test_a_world_writable_file_is_refused(ready, mode):
     refused(ready, since)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read it all the same")
 def test_a_file_that_cannot_be_read_is_refused(ready):
     since = ready.mark()
     ready.drop(text(ready), mode=0)
@@ -334,19 +333,28 @@ def test_a_signal_removed_midway_lets_the_update_finish(world):
 
 
 def test_the_signal_directory_may_be_replaced(ready):
+    """Its rights belong to the old directory: the monitor leaves, and the next pair has the new one."""
     ready.wait_status("checking")
+    supervisor = ready.supervisors[-1]
     old = ready.signals + ".old"
     os.rename(ready.signals, old)
-    os.mkdir(ready.signals)
+    ready.make_signals()
+    assert supervisor.wait_pair_code() == 71
+    ready.wait_log("was replaced by another")
+    supervisor.start_pair()
     ready.update("1.1.0")
     os.rmdir(old)
 
 
 def test_the_signal_directory_may_be_removed_and_come_back(ready):
+    """What comes back is another directory of the same name: the next pair reads it."""
     ready.wait_status("checking")
+    supervisor = ready.supervisors[-1]
     os.rmdir(ready.signals)
     ready.wait_log(r"(?i)signal.*(director|gone|removed)")
-    os.mkdir(ready.signals)
+    ready.make_signals()
+    assert supervisor.wait_pair_code() == 71
+    supervisor.start_pair()
     ready.update("1.1.0")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -20,6 +21,9 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("MOULT_TEST_BUILD", os.path.join(TOP, "build")))
 PYTHON = "/usr/bin/python3"
 IS_ROOT = os.geteuid() == 0
+# Started as root the pair becomes two users, and neither is root: the checkout's owner and nobody.
+DEPLOY = pwd.getpwnam("www-data") if IS_ROOT else pwd.getpwuid(os.geteuid())
+MONITOR = pwd.getpwnam("nobody") if IS_ROOT else DEPLOY
 COMPUTER = "pc-7"
 WORDS = ["checking", "updating", "migrating", "installing", "restarting", "deployed", "update_failed"]
 
@@ -210,7 +214,7 @@ class World:
         self.signals = self._dir("signal")
         self.signal = os.path.join(self.signals, "update_available.json")
         self.home = self._dir("home")
-        self.fifos = self._dir("fifos")
+        self.work = self._dir("work")
         self.trace_file = os.path.join(self.root, "trace")
         self.log = os.path.join(self.root, "pair.log")
         self.conf = os.path.join(self.root, "moult.conf")
@@ -233,8 +237,12 @@ class World:
         self.cursor = "0-0"
         self.untidy_is_right = False
         self.settings = {}
+        with open(os.path.join(self.home, ".gitconfig"), "w") as f:
+            f.write("[safe]\n\tdirectory = *\n")  # the remote is another owner's; moult does not read this file
         open(self.log, "ab").close()
         open(self.trace_file, "ab").close()
+        for path in (self.prefix, self.state, self.signals, self.work, self.trace_file):
+            self.give(path)
         self._first_version()
         self.redis = None
         if redis:
@@ -252,6 +260,19 @@ class World:
         os.chmod(path, mode)
         return path
 
+    @staticmethod
+    def give(path):
+        """Makes path and what is below it the deploy user's, as if it had made all of it itself."""
+        for directory, names, files in os.walk(path):
+            for each in [directory, *(os.path.join(directory, name) for name in names + files)]:
+                World._give_one(each)
+        World._give_one(path)
+
+    @staticmethod
+    def _give_one(path):
+        if os.lstat(path).st_uid != DEPLOY.pw_uid:
+            os.lchown(path, DEPLOY.pw_uid, DEPLOY.pw_gid)
+
     @property
     def moult(self):
         return os.path.join(self.bin, "moult")
@@ -261,8 +282,16 @@ class World:
         self.peers.append(thing)
         return thing
 
+    def as_owner(self, path):
+        """Arguments of subprocess by which root runs a program as whoever owns path."""
+        st = os.stat(path)
+        same = st.st_uid == os.geteuid()
+        return {} if same else {"user": st.st_uid, "group": st.st_gid, "extra_groups": []}
+
     def git(self, *args, cwd=None, check=True, data=None):
-        done = subprocess.run(["git", *args], cwd=cwd or self.repo, env=self.env, input=data,
+        """git as whoever owns the directory it runs in: the checkout's owner there, the remote's in the remote."""
+        cwd = cwd or self.repo
+        done = subprocess.run(["git", *args], cwd=cwd, env=self.env, input=data, **self.as_owner(cwd),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         if check and done.returncode != 0:
             raise AssertionError(f"git {' '.join(args)}: {done.stderr.decode()}")
@@ -273,11 +302,21 @@ class World:
         self.put("Makefile", MAKEFILE.format(prefix=self.prefix, trace=self.trace_file))
         self.put("src/program.txt", "program\n")
         self.release("1.0.0")
-        self.git("clone", "-q", "--template=", self.remote, self.repo, cwd=self.root)
+        self.clone()
         self.git("config", "user.name", "Tester")
         self.git("config", "user.email", "tester@example.invalid")
         with open(os.path.join(self.prefix, "VERSION"), "w") as f:
             f.write("1.0.0\n")
+        self.give(self.prefix)
+
+    def clone(self, *options, remote=None, repo=None):
+        """A checkout of its own, made by the deploy user; one that stands there is taken away."""
+        repo = repo or self.repo
+        shutil.rmtree(repo, ignore_errors=True)
+        os.mkdir(repo)
+        self.give(repo)
+        self.git("clone", "-q", "--template=", "--no-hardlinks", *options,
+                 remote or self.remote, ".", cwd=repo)
 
     def put(self, path, text, mode="100644"):
         """A file of the next release; None takes it out."""
@@ -325,7 +364,9 @@ class World:
         return b"data %d\n%s\n" % (len(data), data)
 
     def gate(self, name):
-        gate = Gate(self.fifos, name)
+        gate = Gate(self.work, name)
+        self.give(gate.at)
+        self.give(gate.go)
         self.gates.append(gate)
         return gate
 
@@ -358,7 +399,8 @@ class World:
         """Writes moult.conf: the world's own values, then "section.key=value"; an empty value takes it out."""
         if not self.settings:
             self.settings = {"deploy.computer": COMPUTER, "deploy.repo": self.repo, "deploy.remote": self.remote,
-                             "deploy.signal": self.signal, "deploy.state_dir": self.state}
+                             "deploy.signal": self.signal, "deploy.state_dir": self.state,
+                             "sandbox.write_paths": f"{self.prefix} {self.trace_file} {self.work}"}
         for setting in settings:
             key, _, value = setting.partition("=")
             self.settings[key] = value
@@ -393,12 +435,17 @@ class World:
                 os.fchown(f.fileno(), owner, owner)
         os.rename(aside, self.signal)
 
+    def make_signals(self):
+        """The signal's directory, where a test has taken it away."""
+        self.give(self._dir("signal"))
+
     def signal_is_there(self):
         return os.path.lexists(self.signal)
 
     # ---- the daemon and the command
 
     def start(self, mode="obey", **more):
+        self.give(self.settings["deploy.repo"])
         supervisor = Supervisor(self, mode, **more)
         self.supervisors.append(supervisor)
         return supervisor

@@ -5,10 +5,12 @@ room: tests. Each example is the project that it updates: a remote, a checkout, 
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -18,6 +20,9 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("MOULT_TEST_BUILD") or os.environ.get("BUILD") or os.path.join(TOP, "build"))
 MOULT = os.path.join(BUILD, "moult")
 SOON_S = 60
+# Started as root the steps are the checkout's owner's; the monitor is nobody.
+DEPLOY = pwd.getpwnam("www-data") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+AS_DEPLOY = {"user": DEPLOY.pw_uid, "group": DEPLOY.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 GIT_ENV = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": "/dev/null",
            "GIT_CONFIG_NOSYSTEM": "1"}
 LDFLAGS = os.environ.get("MOULT_TEST_LDFLAGS", "")  # what linking a sanitized libmoult.a takes
@@ -62,17 +67,26 @@ class Stage:
         self.socket, self.signal = self.path("daemon.sock"), self.path("signals/update.json")
         self.log, self.trace = self.path("log"), self.path("trace")
         open(self.trace, "w").close()
-        os.mkdir(self.path("signals"))
+        os.mkdir(self.path("sdk"))
+        for source in (os.path.join(TOP, "include", "moult.h"), os.path.join(BUILD, "libmoult.a")):
+            shutil.copy(source, self.path("sdk"))
         self.make_remote(self.path("project"))
-        git(self.root, "clone", "-q", self.path("remote.git"), self.path("checkout"))
+        git(self.root, "clone", "-q", "--no-hardlinks", self.path("remote.git"), self.path("checkout"))
         git(self.path("checkout"), "checkout", "-q", "--detach", "v1.0.0")
         with open(self.path("checkout/config.mk"), "w") as file:
-            file.write("PREFIX = %s\nCPPFLAGS = -I%s/include\nLDLIBS = %s/libmoult.a %s\n"
-                       % (self.path("prefix"), TOP, BUILD, LDFLAGS))
-        subprocess.run(["make", "-s", "install"], cwd=self.path("checkout"), env=GIT_ENV, check=True)
+            file.write("PREFIX = %s\nCPPFLAGS = -I%s\nLDLIBS = %s/libmoult.a %s\n"
+                       % (self.path("prefix"), self.path("sdk"), self.path("sdk"), LDFLAGS))
+        for name in ("signals", "prefix", "state"):
+            os.mkdir(self.path(name))
+        if os.geteuid() != DEPLOY.pw_uid:
+            subprocess.run(["chown", "-hR", "%d:%d" % (DEPLOY.pw_uid, DEPLOY.pw_gid), "checkout", "signals", "prefix",
+                            "state", "trace"], cwd=self.root, check=True)
+        subprocess.run(["make", "-s", "install"], cwd=self.path("checkout"), env=GIT_ENV, check=True, **AS_DEPLOY)
         with open(self.path("moult.conf"), "w") as file:
             file.write("[deploy]\nrepo = %s\nremote = file://%s\nsignal = %s\nstate_dir = %s\n"
                        % (self.path("checkout"), self.path("remote.git"), self.signal, self.path("state")))
+            file.write("[sandbox]\nwrite_paths = %s %s\nread_paths = %s\n"
+                       % (self.path("prefix"), self.trace, self.path("sdk")))
 
     def path(self, name):
         return os.path.join(self.root, name)
@@ -158,11 +172,18 @@ class Stage:
 
 
 @pytest.fixture(params=["c", "python", "plain"])
-def stage(request, tmp_path):
-    made = Stage(tmp_path, request.param)
-    made.start()
-    yield made
-    made.stop()
+def stage(request):
+    root = tempfile.mkdtemp(prefix="mo-", dir="/tmp")
+    os.chmod(root, 0o755)  # every user of the pair reads it
+    made = None
+    try:
+        made = Stage(root, request.param)
+        made.start()
+        yield made
+    finally:
+        if made:
+            made.stop()
+        shutil.rmtree(root)
 
 
 def test_an_example_daemon_comes_back_as_the_new_version(stage):

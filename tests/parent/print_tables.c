@@ -1,6 +1,6 @@
 /*
- * print_tables.c - prints, from the monitor's own objects, what SECURITY.md holds: its rules and
- * its system calls.
+ * print_tables.c - prints, from the monitor's own objects, what SECURITY.md holds: its rules,
+ * its system calls and its places.
  *
  * room: none; a tool of the tests, linked with the monitor's objects.
  * distrusts: nothing.
@@ -34,6 +34,13 @@ print_row(void *arg, const char *table, const struct filter_row *row)
 	printf(" | %s |\n", row->why);
 }
 
+static void
+print_place(void *arg, const char *place, const char *rights, const char *why)
+{
+	(void)arg;
+	printf("| %s | %s | %s |\n", place, rights, why);
+}
+
 int
 main(void)
 {
@@ -43,5 +50,8 @@ main(void)
 	printf("\n### System calls of the monitor (every other call: killed)\n\n"
 	       "| allowed | call | reason |\n| --- | --- | --- |\n");
 	mon_seal_walk(print_row, NULL);
+	printf("\n### Files and ports of the monitor (every other: refused)\n\n"
+	       "| place | rights | reason |\n| --- | --- | --- |\n");
+	mon_domain_walk(print_place, NULL);
 	return 0;
 }

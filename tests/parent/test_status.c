@@ -168,14 +168,34 @@ degraded(void **state)
 {
 	struct fixture *f = *state;
 	struct wire_update u = fixture_update();
-	json_t *object;
+	json_t *object, *names;
 
-	f->m.status.missing = MISSING_SECCOMP;
+	f->m.status.missing = 1u << LAYER_NETWORK;
+	memset(&f->m.message, 0, sizeof(f->m.message));
+	strcpy(f->m.message.body.hello.build, MOULT_BUILD);
+	f->m.message.body.hello.missing = 1u << LAYER_SECCOMP | 1u << LAYER_NETWORK;
+	mon_on_hello(&f->m);
 	mon_status_deployed(&f->m, &u);
 	object = stored(f);
 	expect_text(object, "status", "deployed");
-	assert_string_equal(
-	    json_string_value(json_array_get(json_object_get(object, "degraded"), 0)), "seccomp");
+	names = json_object_get(object, "degraded");
+	assert_int_equal(json_array_size(names), 2);
+	assert_string_equal(json_string_value(json_array_get(names, 0)), "seccomp");
+	assert_string_equal(json_string_value(json_array_get(names, 1)), "landlock-network");
+	json_decref(object);
+}
+
+static void
+signed_by(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_update u = fixture_update();
+	json_t *object;
+
+	strcpy(u.key, "SHA256:abc");
+	mon_status_step(&f->m, &u, STEP_CHECKOUT, 0);
+	object = stored(f);
+	expect_text(object, "key", "SHA256:abc");
 	json_decref(object);
 }
 
@@ -201,12 +221,13 @@ largest(void **state)
 	fill(w.update.to, sizeof(w.update.to), '1');
 	fill(w.update.commit, sizeof(w.update.commit), 'a');
 	fill(w.update.previous, sizeof(w.update.previous), 'a');
+	fill(w.update.key, sizeof(w.update.key), '\\');
 	fill(w.update.run, sizeof(w.update.run), '0');
 	fill(f->m.conf.repo, sizeof(f->m.conf.repo), '\'');
 	fill(f->m.conf.computer, 65, 'c');
 	w.update.attempt = UINT32_MAX;
 	w.retry_ms = WIRE_RETRY_MS_MAX;
-	s->missing = MISSING_SECCOMP;
+	s->missing = (1u << LAYER_END) - 1;
 	mon_status_failed(&f->m, &w);
 	object = stored(f);
 	assert_int_equal(
@@ -263,7 +284,7 @@ restored(void **state)
 	struct wire_update u = fixture_update();
 	json_t *object;
 
-	f->m.status.missing = MISSING_SECCOMP;
+	f->m.status.missing = 1u << LAYER_SECCOMP;
 	mon_status_deployed(&f->m, &u);
 	f->m.status.word = NULL;
 	f->m.status.missing = 0;
@@ -353,7 +374,8 @@ main(void)
 	    MON_TEST("a held failure tells why, what was printed, and the way back", held),
 	    MON_TEST("a failure that is tried again tells when", retried),
 	    MON_TEST("a deployed version leaves nothing of an earlier failure", deployed),
-	    MON_TEST("missing confinement is told", degraded),
+	    MON_TEST("what confinement either process lacks is told", degraded),
+	    MON_TEST("the key that signed it is told", signed_by),
 	    MON_TEST("the largest possible object fits", largest),
 	    MON_TEST("the way back can be pasted into a shell", quoted),
 	    MON_TEST("percentages are not told in a flood, and the last one is told", percentages),

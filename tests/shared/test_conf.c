@@ -116,6 +116,9 @@ defaults(void **state)
 	assert_string_equal(w->c.ssh_key, "");
 	assert_int_equal(w->c.redis, CONF_REDIS_NONE);
 	assert_int_equal(w->c.mode, CONF_REQUIRE);
+	assert_int_equal(w->c.verify, CONF_VERIFY_NONE);
+	assert_string_equal(w->c.monitor_user, "");
+	assert_string_equal(w->c.write_paths, "");
 	assert_false(w->c.migrate_network);
 	assert_int_equal(w->c.fetch_s, 300);
 	assert_int_equal(w->c.checkout_s, 120);
@@ -135,10 +138,14 @@ everything(void **state)
 	    "signal_owner = root\nstate_dir = /var/lib/app\nversion = file a/VERSION\n"
 	    "migrations = db/steps\nmigrate_command = ./run  all\ninstall_command = make -s "
 	    "install\n"
+	    "monitor_user = nobody\ndeploy_user = root\n"
 	    "ssh_key = /etc/app/key\nssh_known_hosts = /etc/app/hosts\nca_file = /etc/app/ca.pem\n"
 	    "[redis] # comment\nurl = redis://me@cache.example:6380/3\npassword_file = "
 	    "/etc/app/pw\n"
-	    "[sandbox]\nmode = degrade\nmigrate_network = yes\ninstall_network = no\n"
+	    "[verify]\nmode = commit\nallowed_signers = /etc/app/signers\n"
+	    "openpgp_keys = /etc/app/keys.asc\n"
+	    "[sandbox]\nmode = degrade\nwrite_paths = /srv/a /srv/b\nread_paths = /opt/x\n"
+	    "migrate_network = yes\ninstall_network = no\n"
 	    "[limits]\nfetch_s = 1\ncheckout_s = 86400\nmigration_s = 3\ninstall_s = 4\n"
 	    "silence_s = 5");
 	assert_string_equal(w->c.computer, "shop-7");
@@ -156,7 +163,14 @@ everything(void **state)
 	assert_int_equal(w->c.redis_port, 6380);
 	assert_int_equal(w->c.redis_db, 3);
 	assert_string_equal(w->c.password_file, "/etc/app/pw");
+	assert_string_equal(w->c.monitor_user, "nobody");
+	assert_string_equal(w->c.deploy_user, "root");
+	assert_int_equal(w->c.verify, CONF_VERIFY_COMMIT);
+	assert_string_equal(w->c.allowed_signers, "/etc/app/signers");
+	assert_string_equal(w->c.openpgp_keys, "/etc/app/keys.asc");
 	assert_int_equal(w->c.mode, CONF_DEGRADE);
+	assert_string_equal(w->c.write_paths, "/srv/a /srv/b");
+	assert_string_equal(w->c.read_paths, "/opt/x");
 	assert_true(w->c.migrate_network);
 	assert_int_equal(w->c.fetch_s, 1);
 	assert_int_equal(w->c.checkout_s, 86400);
@@ -286,7 +300,8 @@ nul_bytes(void **state)
 static bool
 takes(struct world *w, const char *section, const char *key, const char *value)
 {
-	static const char *const needed[][2] = {{"repo", "/r"}, {"remote", "/m"}, {"signal", "/s"}};
+	static const char *const needed[][2] = {
+	    {"repo", "/r"}, {"remote", "/m"}, {"signal", "/q/s"}};
 	char text[2048] = "[deploy]\n";
 	size_t i, n = strlen(text);
 	int complaints;
@@ -345,6 +360,14 @@ plain_values(void **state)
 	    LIST("", "0", "86401", "-1", "+5", "1s", "1.5", "0x10", "4294967297",
 		"99999999999999999999"));
 	assert_values(w, NULL, "signal_owner", LIST("root", ""), LIST("no-such-user-here", "a b"));
+	assert_values(
+	    w, NULL, "monitor_user", LIST("nobody", ""), LIST("no-such-user-here", "a b", "root"));
+	assert_values(w, NULL, "deploy_user", LIST("root", ""), LIST("no-such-user-here", "a b"));
+	assert_values(w, "verify", "mode", LIST("none"), LIST("", "tag", "yes"));
+	assert_values(w, "sandbox", "write_paths", LIST("", "/a", "/a /b/c", "/a \t /b", "/.a/..b"),
+	    LIST("/", "/a /", "a", "/a b", "/a/", "/a/../b", "/a//b", "~/a"));
+	assert_values(w, "sandbox", "read_paths", LIST("", "/a", "/a /b/c", "/var/lib"),
+	    LIST("/", "/a /", "a", "/a/", "/a/../b"));
 	assert_values(w, NULL, "version", LIST("signal", "describe", "file V", "file\ta/V"),
 	    LIST("", "file", "file /V", "file ../V", "fileV", "tag"));
 	assert_values(w, NULL, "install_command", LIST("make", "make  -C x install"),
@@ -477,6 +500,134 @@ words(void **state)
 	conf_words(w->c.install_command, buf, argv);
 	assert_string_equal(argv[CONF_WORDS_MAX - 2], "w");
 	assert_null(argv[CONF_WORDS_MAX - 1]);
+}
+
+static void
+path_lists(void **state)
+{
+	char buf[CONF_TEXT_MAX], value[CONF_TEXT_MAX], *argv[CONF_WORDS_MAX];
+	struct world *w = *state;
+	size_t i;
+
+	assert_true(takes(w, "sandbox", "write_paths", "/a  /b\t/c/d"));
+	conf_words(w->c.write_paths, buf, argv);
+	assert_string_equal(argv[0], "/a");
+	assert_string_equal(argv[1], "/b");
+	assert_string_equal(argv[2], "/c/d");
+	assert_null(argv[3]);
+	for (i = 0; i < CONF_WORDS_MAX; i++)
+		memcpy(value + 3 * i, "/p ", 4);
+	assert_false(takes(w, "sandbox", "read_paths", value));
+	assert_non_null(strstr(w->said, "has too many paths"));
+	value[3 * CONF_WORDS_MAX - 3] = '\0';
+	assert_true(takes(w, "sandbox", "read_paths", value));
+	assert_false(takes(w, "sandbox", "write_paths", "/a /"));
+	assert_non_null(strstr(w->said, "the whole file system"));
+}
+
+/* What the steps may write, and what must never be in it. */
+static void
+precious(void **state)
+{
+	static const char keys[] =
+	    BASE "state_dir = /var/lib/app\nssh_key = /etc/app/key\nssh_known_hosts = "
+		 "/etc/app/hosts\nca_file = /etc/ssl/ca.pem\n[redis]\npassword_file = /etc/app/pw\n"
+		 "[verify]\nallowed_signers = /etc/sign/ssh\nopenpgp_keys = /etc/sign/pgp\n"
+		 "[sandbox]\n";
+	static const char *const bad[][2] = {
+	    {"/var/lib/app", "/var/lib/app is state_dir"},
+	    {"/var/lib", "/var/lib holds state_dir, /var/lib/app"},
+	    {"/var/lib/app/tmp", "/var/lib/app/tmp is inside state_dir"},
+	    {"/run/app", "/run/app is the directory of signal"},
+	    {"/run", "/run holds the directory of signal, /run/app"},
+	    {"/run/app/sub", "/run/app/sub is inside the directory of signal"},
+	    {"/run/app/update.json", "is inside the directory of signal"},
+	    {"/etc/app/key", "/etc/app/key is ssh_key"},
+	    {"/etc/app", "/etc/app holds ssh_key, /etc/app/key"},
+	    {"/etc/app/hosts", "is ssh_known_hosts"},
+	    {"/etc/ssl", "holds ca_file"},
+	    {"/etc/app/pw", "is password_file"},
+	    {"/etc/sign/ssh", "is allowed_signers"},
+	    {"/etc/sign/pgp", "is openpgp_keys"},
+	    {"/srv/data /var", "/var holds state_dir"},
+	};
+	static const char *const good[] = {"/var/lib/app2", "/var/lib/ap", "/run/app.d", "/srv/app",
+	    "/srv", "/srv/app/var", "/etc/app/keys", "/etc/ssl/certs", "/opt /var/lib/appx"};
+	struct world *w = *state;
+	char text[2048];
+	size_t i;
+
+	for (i = 0; i < COUNT(bad); i++) {
+		snprintf(text, sizeof(text), "%swrite_paths = %s\n", keys, bad[i][0]);
+		assert_says(w, text, 15, bad[i][1]);
+		assert_says(w, text, 15, "write_paths: ");
+	}
+	for (i = 0; i < COUNT(good); i++) {
+		snprintf(text, sizeof(text), "%swrite_paths = %s\n", keys, good[i]);
+		assert_loads(w, text);
+	}
+}
+
+static void
+precious_configuration(void **state)
+{
+	char text[PATH_MAX + 256], link[PATH_MAX + 32];
+	struct world *w = *state;
+
+	snprintf(text, sizeof(text), BASE "[sandbox]\nwrite_paths = %s\n", w->dir);
+	assert_says(w, text, 6, "holds this file");
+	snprintf(text, sizeof(text), BASE "[sandbox]\nwrite_paths = %s\n", w->path);
+	assert_says(w, text, 6, "is this file");
+	/* By another name it is still the same file. */
+	snprintf(link, sizeof(link), "%s.link", w->path);
+	assert_int_equal(rename(w->path, link), 0);
+	assert_int_equal(symlink(link, w->path), 0);
+	snprintf(text, sizeof(text), BASE "[sandbox]\nwrite_paths = %s\n", link);
+	assert_says(w, text, 6, "is this file");
+}
+
+static void
+inside_repo(void **state)
+{
+	static const struct {
+		const char *text;
+		int line;
+		const char *words;
+	} wrong[] = {
+	    {BASE "state_dir = /srv/app/state\n", 5, "state_dir, /srv/app/state, is inside repo"},
+	    {BASE "ssh_key = /srv/app/key\n", 5, "ssh_key, /srv/app/key, is inside repo"},
+	    {BASE "ca_file = /srv/app/ca\n", 5, "ca_file"},
+	    {BASE "ssh_known_hosts = /srv/app/h\n", 5, "ssh_known_hosts"},
+	    {BASE "[redis]\npassword_file = /srv/app/p\n", 6, "password_file"},
+	    {BASE "[verify]\nallowed_signers = /srv/app/s\n", 6, "allowed_signers"},
+	    {BASE "[verify]\nopenpgp_keys = /srv/app/s\n", 6, "openpgp_keys"},
+	    {"[deploy]\nrepo = /a\nremote = /m\nsignal = /a/u.json\n", 4,
+		"the directory of signal, /a, is inside repo"},
+	    {"[deploy]\nrepo = /a\nremote = /m\nsignal = /a/b/u.json\n", 4,
+		"the directory of signal, /a/b, is inside repo"},
+	};
+	struct world *w = *state;
+	size_t i;
+
+	for (i = 0; i < COUNT(wrong); i++)
+		assert_says(w, wrong[i].text, wrong[i].line, wrong[i].words);
+	assert_loads(w, BASE "state_dir = /srv/app.state\nssh_key = /srv/key\n");
+}
+
+static void
+verification(void **state)
+{
+	struct world *w = *state;
+
+	assert_says(w, BASE "[verify]\nmode = tag\n", 6, "needs allowed_signers or openpgp_keys");
+	assert_says(w, BASE "[verify]\n\nmode = commit\n", 7, "[verify] mode");
+	assert_loads(w, BASE "[verify]\nmode = tag\nallowed_signers = /etc/s\n");
+	assert_int_equal(w->c.verify, CONF_VERIFY_TAG);
+	assert_int_equal(w->c.mode, CONF_REQUIRE);
+	assert_loads(w, BASE "[verify]\nmode = commit\nopenpgp_keys = /etc/s\n");
+	assert_int_equal(w->c.verify, CONF_VERIFY_COMMIT);
+	assert_loads(w, BASE "[sandbox]\nmode = degrade\n");
+	assert_int_equal(w->c.verify, CONF_VERIFY_NONE);
 }
 
 static void
@@ -614,6 +765,11 @@ main(void)
 	    CONF_TEST("a file of another user is refused", foreign_owner),
 	    CONF_TEST("a file that is absent, no file, or huge is refused", kinds_of_file),
 	    CONF_TEST("a command is split at blanks and has its limit", words),
+	    CONF_TEST("a list of paths is split at blanks and has its limit", path_lists),
+	    CONF_TEST("no step may write what confines it or is believed", precious),
+	    CONF_TEST("no step may write the configuration, by any name", precious_configuration),
+	    CONF_TEST("nothing that confines or is believed lies inside repo", inside_repo),
+	    CONF_TEST("a signature is wanted only where somebody may sign", verification),
 	    CONF_TEST("a path falls into directory and name", split_paths),
 	    CONF_TEST("the list of keys has no key twice, and its defaults are valid", own_list),
 	    CONF_TEST("the manual page has each key, in order, with its default", manual_page),

@@ -49,7 +49,8 @@ good_update(void)
 	    .from = "1.0.0",
 	    .to = "1.1.0",
 	    .commit = OID,
-	    .previous = OID64};
+	    .previous = OID64,
+	    .key = "SHA256:uNiVztksCsDhcc0u9e8BrvcgmK00000000000000000"};
 }
 
 static struct wire_progress
@@ -229,6 +230,7 @@ texts(void **state)
 	TEXT(m, failure.update.to, true);
 	TEXT(m, failure.update.commit, true);
 	TEXT(m, failure.update.previous, true);
+	TEXT(m, failure.update.key, true);
 }
 
 static void
@@ -238,6 +240,13 @@ numbers(void **state)
 	uint32_t i;
 
 	(void)state;
+	for (i = 0; i < 32; i++) {
+		m = good(REP_HELLO);
+		m.body.hello.missing = UINT32_C(1) << i;
+		assert_int_equal(check(&m) == NULL, i < LAYER_END);
+		m.body.hello.missing = UINT32_MAX >> i;
+		assert_int_equal(check(&m) == NULL, 32 - i <= LAYER_END);
+	}
 	for (i = 0; i < 40; i++) {
 		m = good(REQ_RUN);
 		m.body.run.channel = i;
@@ -398,6 +407,8 @@ names(void **state)
 		    strcmp(wire_reason_name(i), "?") != 0, i > REASON_NONE && i < REASON_END);
 		assert_int_equal(
 		    strcmp(wire_reason_words(i), "?") != 0, i > REASON_NONE && i < REASON_END);
+		assert_int_equal(strcmp(wire_layer_name(i), "?") != 0, i < LAYER_END);
+		assert_int_equal(strcmp(wire_layer_words(i), "?") != 0, i < LAYER_END);
 		assert_int_equal(strcmp(wire_type_name(i), "?") != 0, is_type(i));
 		for (j = 1; j < i && i < REASON_END; j++)
 			assert_string_not_equal(wire_reason_name(i), wire_reason_name(j));
