@@ -11,7 +11,7 @@ LIBEXECDIR ?= $(PREFIX)/libexec/moult
 SYSCONFDIR ?= /etc
 PYTHON    ?= /usr/bin/python3
 TEST_JOBS ?= 4
-TESTS     ?= unit client e2e
+TESTS     ?= unit client e2e model
 
 # CC, CFLAGS, CPPFLAGS and LDFLAGS belong to whoever builds; ours are appended.
 CFLAGS ?= -O2 -g
@@ -36,9 +36,18 @@ HARDEN_L := -fsanitize=$(SAN) -pie
 SAN_O := $(BUILD)/tests/san/options.o
 endif
 
+# `make FUZZ=1 fuzzers` builds the fuzzers with libFuzzer in the place of tests/fuzz/replay.c.
+ifdef FUZZ
+BUILD := build-fuzz
+CC := clang
+HARDEN_C := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -fPIE
+HARDEN_L := -fsanitize=address,undefined -pie
+endif
+
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps demo test tests bench escape escape-peers san lint tables format \
+.PHONY: all help deps demo test tests bench escape escape-peers san fuzz fuzzers proof model lint tables format \
 	install uninstall clean FORCE
 all: $(BUILD)/moult-monitor $(BUILD)/moult-executor $(BUILD)/moult \
 	$(BUILD)/libmoult.a $(BUILD)/libmoult.so.0
@@ -47,11 +56,14 @@ help:
 	@echo 'make            build into $(BUILD)/, runnable from there'
 	@echo 'make deps       install the Debian packages that are missing (apt-get, as root)'
 	@echo 'make demo       a real update, shown step by step'
-	@echo 'make test       every test (TESTS=... for a part: unit, client, e2e, or paths of pytest)'
+	@echo 'make test       every test (TESTS=... for a part: unit, client, e2e, model, or paths of pytest)'
 	@echo 'make escape     attempts to leave the confinement, and which layer stops each'
 	@echo 'make escape-peers  the same attempts under bubblewrap and firejail'
 	@echo 'make bench      what confinement costs: CPU time of updates with all layers and with none'
 	@echo 'make san        the tests on a build with AddressSanitizer and UBSan'
+	@echo 'make fuzz       each fuzzer with libFuzzer for SECONDS=60 (FUZZ_TARGETS=... for some)'
+	@echo 'make proof      no run-time error in wire, version and text, for all inputs (Frama-C)'
+	@echo 'make model      signal, processes, kills and power cuts as a model, checked exhaustively by spin'
 	@echo 'make lint       warnings as errors on gcc and clang, format, cppcheck, clang-tidy'
 	@echo 'make tables     print the messages and rule tables that SECURITY.md holds'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR= (also: uninstall, clean)'
@@ -83,7 +95,7 @@ $(BUILD)/flags.mk: FORCE
 		printf 'HARD_C :=%s\nHARD_L :=%s\n' "$$c" "$$l" > $@; \
 		printf '%s' '$(subst ','\'',$(FLAGS_KEY))' > $(BUILD)/flags.key; fi
 
-ifneq ($(filter-out help deps lint test bench escape escape-peers san demo format uninstall clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help deps lint test bench escape escape-peers san fuzz proof model demo format uninstall clean,$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/flags.mk
 endif
 
@@ -196,7 +208,34 @@ $(BUILD)/tests/escape/test_monitor: tests/escape/test_monitor.c $(PARENT) $(ESCA
 	$(COMPILE) -DMOULT_ROOM_PARENT -Iparent $< $(ESCAPE_O) $(PARENT_TESTED) $(BUILD)/libshared.a \
 		$(HARD_L) $(WRAPPED) -lhiredis -ljansson $(SHARED_LIBS) -o $@
 
-UNITS := $(UNIT_SHARED) $(UNIT_PARENT) $(UNIT_CHILD) $(UNIT_CLIENT) $(ESCAPE)
+# The fuzzers: each links one room's real objects. Here replay.c runs them, over their kept corpus and
+# what a fixed seed makes of it; `make fuzz` has libFuzzer do it, for SECONDS each.
+FUZZ_SHARED := $(addprefix $(BUILD)/tests/fuzz/test_,conf text version wire)
+FUZZ_PARENT := $(addprefix $(BUILD)/tests/fuzz/test_,redis signal status)
+FUZZ_CHILD  := $(addprefix $(BUILD)/tests/fuzz/test_,applied denial git journal output signature)
+FUZZERS := $(FUZZ_SHARED) $(FUZZ_PARENT) $(FUZZ_CHILD)
+FUZZ_MAIN := $(if $(FUZZ),,$(BUILD)/tests/fuzz/replay.o $(SAN_O))
+FUZZ_RUN  := $(or $(FUZZ_MAIN),-fsanitize=fuzzer)
+
+$(BUILD)/tests/fuzz/%.o: tests/fuzz/%.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) -c $< -o $@
+$(FUZZ_SHARED): $(BUILD)/tests/fuzz/test_%: tests/fuzz/%.c $(FUZZ_MAIN) $(BUILD)/libshared.a
+	@mkdir -p $(@D)
+	$(COMPILE) $< $(FUZZ_RUN) $(BUILD)/libshared.a $(HARD_L) $(SHARED_LIBS) -o $@
+$(FUZZ_PARENT): $(BUILD)/tests/fuzz/test_%: tests/fuzz/%.c $(FUZZ_MAIN) $(PARENT) $(BUILD)/libshared.a
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_PARENT -Iparent $< $(FUZZ_RUN) $(PARENT_TESTED) \
+		$(BUILD)/libshared.a $(HARD_L) -lhiredis -ljansson $(SHARED_LIBS) -o $@
+$(FUZZ_CHILD): $(BUILD)/tests/fuzz/test_%: tests/fuzz/%.c $(FUZZ_MAIN) $(CHILD) $(BUILD)/libshared.a
+	@mkdir -p $(@D)
+	$(COMPILE) -DMOULT_ROOM_CHILD -Ichild $< $(FUZZ_RUN) $(CHILD_TESTED) \
+		$(BUILD)/libshared.a $(HARD_L) $(FUZZ_L) -ljansson $(SHARED_LIBS) -o $@
+$(BUILD)/tests/fuzz/test_applied: FUZZ_L := -Wl,--wrap=sync_all
+
+fuzzers: $(FUZZERS)
+
+UNITS := $(FUZZERS) $(UNIT_SHARED) $(UNIT_PARENT) $(UNIT_CHILD) $(UNIT_CLIENT) $(ESCAPE)
 
 tests: all $(UNITS) $(PUPPETS)
 
@@ -222,6 +261,23 @@ escape-peers:
 san: deps
 	@$(MAKE) --no-print-directory SAN=address,undefined test
 
+# SECONDS for each fuzzer; FUZZ_TARGETS names some of them.
+fuzz:
+	@EXTRA_DEPS='$(FUZZ_DEPS)' sh tests/deps.sh
+	@$(MAKE) --no-print-directory -j2 FUZZ=1 fuzzers
+	@sh tests/fuzz/fuzz.sh build-fuzz $(or $(SECONDS),60) \
+		$(or $(FUZZ_TARGETS),$(patsubst test_%,%,$(notdir $(FUZZERS))))
+
+# Absence of run-time errors, for all inputs up to a size.
+proof:
+	@EXTRA_DEPS='$(PROOF_DEPS)' sh tests/deps.sh
+	@sh tests/proof/proof.sh
+
+# The model in every order of events, and with faults built in that must be found.
+model:
+	@EXTRA_DEPS=spin sh tests/deps.sh
+	@MOULT_TEST_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/model/run.py $(ROWS)
+
 bench: deps
 	@$(MAKE) --no-print-directory -j2 all $(BUILD)/tests/puppets/old_kernel
 	@MOULT_TEST_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/cost.py
@@ -239,7 +295,9 @@ tables: tests
 
 SOURCES := $(wildcard include/*.h shared/*.[ch] parent/*.[ch] child/*.[ch] client/*.[ch] \
 	tests/*/*.[ch] tests/examples/c/*.c)
-LINT_DEPS := clang clang-format clang-tidy cppcheck shellcheck mandoc
+FUZZ_DEPS := clang libclang-rt-14-dev
+PROOF_DEPS := frama-c-base
+LINT_DEPS := clang clang-format clang-tidy cppcheck shellcheck mandoc $(PROOF_DEPS)
 
 # A room with its own include path: $(call analyze,folder,ROOM).
 define analyze
@@ -259,7 +317,8 @@ lint:
 	$(call analyze,parent,PARENT)
 	$(call analyze,child,CHILD)
 	$(call analyze,client,CLIENT)
-	shellcheck tests/*.sh tests/examples/*.sh .ci/run
+	shellcheck tests/*.sh tests/*/*.sh .ci/run
+	sh tests/proof/proof.sh
 	mandoc -T lint -W warning client/*.1 client/*.3 shared/*.5
 
 format:
@@ -292,6 +351,6 @@ uninstall:
 	-rmdir $(DESTDIR)$(LIBEXECDIR)
 
 clean:
-	rm -rf build build-san build-lint-gcc build-lint-clang
+	rm -rf build build-san build-fuzz build-lint-gcc build-lint-clang
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)

@@ -4,7 +4,7 @@ set -eu
 
 BUILD='gcc libc6-dev make libbsd-dev libmd-dev libhiredis-dev libseccomp-dev libjansson-dev libinih-dev'
 RUN='git python3 redis-server'
-TEST='libcmocka-dev python3-pytest python3-pytest-xdist openssh-client openssh-server gpg gpg-agent openssl procps strace util-linux'
+TEST='libcmocka-dev python3-pytest python3-pytest-xdist openssh-client openssh-server gpg gpg-agent openssl procps spin strace util-linux'
 
 missing=
 for package in $BUILD $RUN $TEST ${EXTRA_DEPS:-}; do

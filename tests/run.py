@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """run.py - runs the tests and counts them: the unit tests' programs, then pytest.
 
-usage: run.py [--jobs N] [unit|client|e2e|PATH]...
+usage: run.py [--jobs N] [unit|client|e2e|model|PATH]...
 
 The build directory comes in MOULT_TEST_BUILD. What fails is printed whole. The last line reads
 "N passed, N failed, N skipped"; the exit status is 0 when none failed and some passed.
@@ -71,9 +71,9 @@ def run_pytest(paths, jobs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=4)
-    parser.add_argument("what", nargs="*", default=["unit", "client", "e2e"])
+    parser.add_argument("what", nargs="*", default=["unit", "client", "e2e", "model"])
     options = parser.parse_args()
-    paths = {"client": ["tests/client", "tests/examples"], "e2e": ["tests/e2e"]}
+    paths = {"client": ["tests/client", "tests/examples"], "e2e": ["tests/e2e"], "model": ["tests/model"]}
     paths = [path for what in options.what if what != "unit" for path in paths.get(what, [what])]
     total = [0, 0, 0]
     if "unit" in options.what:
