@@ -107,8 +107,14 @@ announcement_take(struct exe *e, const struct file_identity *id)
 	if (renameat2(
 		e->signal_dir_fd, e->signal_name, e->signal_dir_fd, aside, RENAME_NOREPLACE) == -1)
 		return errno == ENOENT ? fsync(e->signal_dir_fd) : -1;
-	if (settle(e, aside, id) == -1)
+	if (settle(e, aside, id) ==
+	    -1) { /* it may be a newer one, which nobody else looks for there */
+		int error = errno;
+
+		announcement_restore(e);
+		errno = error;
 		return -1;
+	}
 	return fsync(e->signal_dir_fd);
 }
 

@@ -104,6 +104,15 @@ look_half(struct mon *m, const struct mon_signal *s)
 	return ON_NONE;
 }
 
+/* Nothing will change that says so: we look again by ourselves. */
+static enum mon_event
+look_again(struct mon *m, const char *why)
+{
+	log_warnx("%s: %s; looking again", m->conf.signal, why);
+	m->due_ms[TIMER_HALF] = clock_monotonic_ms() + MON_AGAIN_MS;
+	return ON_NONE;
+}
+
 static enum mon_event
 look_good(struct mon *m, const struct mon_signal *s)
 {
@@ -134,6 +143,8 @@ mon_look(struct mon *m)
 	if (mon_domain_shuts_out(m))
 		return ON_REPLACED;
 	dirfd = file_open_dir(AT_FDCWD, m->watch.dir);
+	if (dirfd == -1 && mon_signal_is_passing(errno))
+		return look_again(m, strerrordesc_np(errno));
 	if (dirfd == -1)
 		return look_absent(m); /* why is the watch's to tell */
 	look_for_retry(m, dirfd);
@@ -148,6 +159,8 @@ mon_look(struct mon *m)
 		return look_half(m, &s);
 	case SIGNAL_BAD:
 		return look_bad(m, &s);
+	case SIGNAL_UNREAD:
+		return look_again(m, s.why);
 	}
 	bug("no verdict: %d", (int)verdict);
 }

@@ -67,7 +67,8 @@ enum mon_event {
 	X(STATE, mon_timer_state, "the state's limit")                                 \
 	X(GONE, mon_timer_gone, "an executor that closed its end has still not ended") \
 	X(RETRY, mon_timer_look, "a failed signal may be tried again")                 \
-	X(HALF, mon_timer_look, "a half-written signal has had its time")              \
+	X(HALF, mon_timer_look,                                                        \
+	    "a half-written signal has had its time, an unread one may be read")       \
 	X(WATCH, mon_timer_watch, "without a watch: look by the clock")                \
 	X(PUBLISH, mon_timer_publish, "a held-back percentage")                        \
 	X(REDIS, mon_redis_timer, "reconnecting, or a reply that is due")
@@ -79,7 +80,7 @@ enum mon_timer { MON_TIMERS(MON_ENUM_TIMER) TIMER_END };
 
 #define MON_GONE_MS       1000  /* between the end of file and the end of the process */
 #define MON_HALF_MS       2000  /* a syntax error this old is no half-written file any more */
-#define MON_AGAIN_MS      1000  /* between two questions about a signal said to have changed */
+#define MON_AGAIN_MS      1000  /* until a look that led to nothing is taken again */
 #define MON_WATCH_MS      30000 /* between two looks by the clock */
 #define MON_PUBLISH_MS    200   /* between two reports that differ in the percentage alone */
 #define MON_STEP_GRACE_MS 60000 /* beyond the executor's own limit of a step */
@@ -90,7 +91,8 @@ enum mon_timer { MON_TIMERS(MON_ENUM_TIMER) TIMER_END };
 #define SIGNAL_KEYS_MAX   8 /* unknown keys that are named in the log */
 #define SIGNAL_NAME_EXTRA 8 /* ".retry", and a NUL */
 
-enum mon_verdict { SIGNAL_ABSENT, SIGNAL_GOOD, SIGNAL_HALF, SIGNAL_BAD };
+/* UNREAD: the system was short of something; nothing is known of the file. */
+enum mon_verdict { SIGNAL_ABSENT, SIGNAL_GOOD, SIGNAL_HALF, SIGNAL_BAD, SIGNAL_UNREAD };
 
 /* A signal file, judged. */
 struct mon_signal {
@@ -99,7 +101,7 @@ struct mon_signal {
 	char current[VERSION_MAX];
 	char available[VERSION_MAX];
 	char unknown[SIGNAL_WHY_MAX]; /* unknown keys, escaped, for the log; "" none */
-	char why[SIGNAL_WHY_MAX];     /* HALF, BAD: what is wrong */
+	char why[SIGNAL_WHY_MAX];     /* HALF, BAD, UNREAD: what is wrong */
 };
 
 /* Who may own the signal file, beside root. */
@@ -281,6 +283,8 @@ void mon_look_hold(struct mon *m, uint32_t retry_ms);
 /* signal.c */
 enum mon_verdict mon_signal_judge(
     const struct mon_owners *o, int dirfd, const char *name, struct mon_signal *s);
+/* Whether an error is of the moment, and says nothing of the file it was met at. */
+bool mon_signal_is_passing(int error);
 /* The content alone. GOOD, HALF or BAD; pure. */
 enum mon_verdict mon_signal_parse(const char *text, size_t len, struct mon_signal *s);
 /* What makes a file unsafe to believe, whatever it holds; NULL: nothing. */

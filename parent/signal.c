@@ -176,6 +176,34 @@ mon_signal_parse(const char *text, size_t len, struct mon_signal *s)
 	return verdict;
 }
 
+bool
+mon_signal_is_passing(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+	case ELOOP:
+	case EACCES:
+	case EPERM:
+	case ENXIO: /* a socket, or a device without a driver */
+	case ENODEV:
+	case EISDIR:
+	case ENAMETOOLONG:
+	case EFBIG:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* The file could not be looked at. */
+static enum mon_verdict
+say_unread(struct mon_signal *s, int error)
+{
+	return say(s, mon_signal_is_passing(error) ? SIGNAL_UNREAD : SIGNAL_BAD,
+	    "the file cannot be read: %s", strerrordesc_np(error));
+}
+
 /* A descriptor that cannot be had: is there no file, or one that is not to be opened? */
 static enum mon_verdict
 judge_unopened(const struct mon_owners *o, int dirfd, const char *name, struct mon_signal *s)
@@ -184,13 +212,15 @@ judge_unopened(const struct mon_owners *o, int dirfd, const char *name, struct m
 	const char *unsafe;
 	struct stat st;
 
-	if (error == ENOENT || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+	if (error == ENOENT)
 		return SIGNAL_ABSENT;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT ? SIGNAL_ABSENT : say_unread(s, errno);
 	identify_unread(&st, &s->id);
 	unsafe = mon_signal_unsafe(o, &st);
 	if (unsafe != NULL)
 		return say(s, SIGNAL_BAD, "the file %s", unsafe);
-	return say(s, SIGNAL_BAD, "the file cannot be opened: %s", strerrordesc_np(error));
+	return say_unread(s, error);
 }
 
 enum mon_verdict
@@ -208,7 +238,7 @@ mon_signal_judge(const struct mon_owners *o, int dirfd, const char *name, struct
 	if (fd == -1)
 		return judge_unopened(o, dirfd, name, s);
 	if (fstat(fd, &st) == -1) {
-		verdict = say(s, SIGNAL_BAD, "the file cannot be read: %s", strerrordesc_np(errno));
+		verdict = say_unread(s, errno);
 		goto out;
 	}
 	unsafe = mon_signal_unsafe(o, &st);
@@ -220,8 +250,8 @@ mon_signal_judge(const struct mon_owners *o, int dirfd, const char *name, struct
 	} else if (errno == EAGAIN) {
 		verdict = say(s, SIGNAL_HALF, "the file changes while it is read");
 	} else {
+		verdict = say_unread(s, errno);
 		identify_unread(&st, &s->id);
-		verdict = say(s, SIGNAL_BAD, "the file cannot be read: %s", strerrordesc_np(errno));
 	}
 out:
 	(void)close(fd); /* only read from */

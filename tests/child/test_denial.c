@@ -11,7 +11,7 @@
 
 #include "confined.h"
 
-#define FLOOD        100000
+#define FLOOD        10000
 #define OUTSIDE      "outside/file"
 #define EXPLAINED(e) ((e)->run.detail)
 

@@ -489,3 +489,10 @@ def test_the_first_failing_class_decides(world):
     assert found.status == 68 and {"redis", "remote"} <= set(found.failed()), found.text
     world.configure("deploy.install_command=no-such-program")
     assert check(world).status == 69
+
+
+@pytest.mark.skipif(not worlds.IS_ROOT, reason="an ordinary user has one user for both")
+def test_redis_is_asked_as_the_monitors_user(world):
+    os.chmod(world.redis.path, 0o700)
+    done = world.run("check", "-f", world.conf)
+    assert done.returncode == 74 and "Permission denied" in done.stdout

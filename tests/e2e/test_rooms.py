@@ -26,7 +26,7 @@ POWERS = {
                                   "shared": {"filter"}},
     r"landlock_\w+": {"parent": {"domain"}, "child": {"domain", "seal", "spawn"}},
     r"landlock_(enter|ruleset|allow\w*)": {"parent": {"domain"}, "child": {"domain", "spawn"}},
-    r"user_become": {"parent": {"seal"}, "child": {"seal"}},
+    r"user_become": {"parent": {"seal"}, "child": {"seal"}, "client": {"check_redis"}},
     r"set(re|res|e|fs)?[ug]id|setgroups|initgroups|capset": {"shared": {"user"}},
     r"kill|killpg|tgkill": {"child": {"seal", "spawn", "tree"}, "client": {"check_relay", "libmoult", "supervise"}},
     r"dlopen|dlsym|ptrace|mount|chroot|pivot_root": {},
