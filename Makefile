@@ -47,7 +47,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps demo test tests bench escape escape-peers san fuzz fuzzers proof model lint tables format \
+.PHONY: all help deps demo test tests bench escape escape-peers san crash fault fuzz fuzzers proof model lint tables format \
 	install uninstall clean FORCE
 all: $(BUILD)/moult-monitor $(BUILD)/moult-executor $(BUILD)/moult \
 	$(BUILD)/libmoult.a $(BUILD)/libmoult.so.0
@@ -60,6 +60,8 @@ help:
 	@echo 'make escape     attempts to leave the confinement, and which layer stops each'
 	@echo 'make escape-peers  the same attempts under bubblewrap and firejail'
 	@echo 'make bench      what confinement costs: CPU time of updates with all layers and with none'
+	@echo 'make crash      an update killed at each call that changes something, then started again'
+	@echo 'make fault      an update with each call failing, once and for ever (both: SWEEP="--every 10")'
 	@echo 'make san        the tests on a build with AddressSanitizer and UBSan'
 	@echo 'make fuzz       each fuzzer with libFuzzer for SECONDS=60 (FUZZ_TARGETS=... for some)'
 	@echo 'make proof      no run-time error in wire, version and text, for all inputs (Frama-C)'
@@ -95,7 +97,7 @@ $(BUILD)/flags.mk: FORCE
 		printf 'HARD_C :=%s\nHARD_L :=%s\n' "$$c" "$$l" > $@; \
 		printf '%s' '$(subst ','\'',$(FLAGS_KEY))' > $(BUILD)/flags.key; fi
 
-ifneq ($(filter-out help deps lint test bench escape escape-peers san fuzz proof model demo format uninstall clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help deps lint test bench escape escape-peers san crash fault fuzz proof model demo format uninstall clean,$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/flags.mk
 endif
 
@@ -235,6 +237,10 @@ $(BUILD)/tests/fuzz/test_applied: FUZZ_L := -Wl,--wrap=sync_all
 
 fuzzers: $(FUZZERS)
 
+$(BUILD)/tests/fault/inject: tests/fault/inject.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(COMPILE) $< $(HARD_L) -lseccomp -o $@
+
 UNITS := $(FUZZERS) $(UNIT_SHARED) $(UNIT_PARENT) $(UNIT_CHILD) $(UNIT_CLIENT) $(ESCAPE)
 
 tests: all $(UNITS) $(PUPPETS)
@@ -260,6 +266,11 @@ escape-peers:
 # a sealed process cannot trace itself.
 san: deps
 	@$(MAKE) --no-print-directory SAN=address,undefined test
+
+# SWEEP takes options of tests/fault/sweep.py.
+crash fault: deps
+	@$(MAKE) --no-print-directory -j2 all $(BUILD)/tests/fault/inject
+	@MOULT_TEST_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/fault/sweep.py $@ $(SWEEP)
 
 # SECONDS for each fuzzer; FUZZ_TARGETS names some of them.
 fuzz:
